@@ -1,0 +1,1 @@
+"""What functions-framework lacks: load → warm → ready, probes, drain, metrics, errors, replies."""

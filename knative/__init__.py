@@ -1,0 +1,1 @@
+"""Manifests, the typed Knative client with its pure decisions, and the laptop platform."""

@@ -1,0 +1,1 @@
+"""Entry points for people: up, down, demo, test, check, publishing a model."""

@@ -1,0 +1,1 @@
+"""Keeps cold starts away from users: prepared model forms now, read-ahead and forecast on top."""
