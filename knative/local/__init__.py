@@ -1,0 +1,1 @@
+"""The laptop platform: Knative and Kubernetes APIs, Revisions as processes, one asyncio process."""

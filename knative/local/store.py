@@ -1,0 +1,304 @@
+"""The one place where objects live: what a write returned is on disk before anyone hears of it.
+
+Every write is one SQLite transaction (WAL), so `kill -9` at any instant leaves the state before it
+or the state after it. resourceVersion is one counter over all kinds and never goes back, also over
+restarts. Readers get private copies. Watchers see writes in order and miss none.
+"""
+
+import asyncio
+import copy
+import json
+import sqlite3
+import threading
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from knative.local import kinds
+from knative.local.errors import AlreadyExists, Conflict, Expired, NotFound
+
+Object = dict[str, Any]
+EventType = Literal["ADDED", "MODIFIED", "DELETED"]
+Objects = list[Object]
+Key = tuple[str, str, str]
+
+__all__ = ["AlreadyExists", "Conflict", "Expired", "NotFound", "Object", "Store", "WatchEvent"]
+
+HISTORY = 10_000  # remembered writes: how far back a watch may start
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+  kind TEXT, namespace TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, namespace, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counter (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER);
+INSERT OR IGNORE INTO counter VALUES (1, 1);
+"""
+PUT = "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)"
+REMOVE = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One change. `object` is the receiver's own copy; of a deleted object, its last state."""
+
+    type: EventType
+    object: Object
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    revision: int
+    type: EventType
+    kind: str
+    body: str  # JSON: each receiver parses its own copy
+
+
+def key_of(obj: Object) -> Key:
+    """Return the (kind, namespace, name) under which an object is stored."""
+    meta = obj["metadata"]
+    return obj["kind"], meta.get("namespace", ""), meta["name"]
+
+
+def timestamp(now: datetime) -> str:
+    """Write a time the way Kubernetes does: UTC, whole seconds."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Watcher:
+    """One subscriber's queue; writes may come from any thread."""
+
+    def __init__(self, kind_names: Iterable[str]) -> None:
+        self.kinds = frozenset(kind_names)
+        self.pending: deque[_Change] = deque()
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+
+    def offer(self, change: _Change) -> None:
+        if change.kind in self.kinds:
+            self.pending.append(change)
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    async def next(self) -> _Change:
+        while not self.pending:
+            self._wake.clear()
+            await self._wake.wait()
+        return self.pending.popleft()
+
+
+class Store:
+    """All objects of the platform, in one SQLite file."""
+
+    def __init__(
+        self, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+        rows = self._db.execute("SELECT kind, namespace, name, body FROM objects")
+        self._bodies: dict[Key, str] = {(k, ns, n): body for k, ns, n, body in rows}
+        self._revision: int = self._db.execute("SELECT revision FROM counter").fetchone()[0]
+        self._history: deque[_Change] = deque(maxlen=HISTORY)
+        self._forgotten = self._revision  # watches may start at or after this revision
+        self._watchers: set[_Watcher] = set()
+
+    def close(self) -> None:
+        """Close the file; the store is unusable afterwards."""
+        self._db.close()
+
+    def revision(self) -> int:
+        """Return the resourceVersion of the last write."""
+        return self._revision
+
+    def get(self, kind: str, namespace: str, name: str) -> Object:
+        """Return a private copy, or raise NotFound."""
+        body = self._bodies.get((kind, namespace, name))
+        if body is None:
+            raise NotFound(f'{kinds.resource(kind)} "{name}" not found', kinds.details(kind, name))
+        return _parse(body)
+
+    def list(
+        self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> list[Object]:
+        """Return private copies, ordered by namespace and name. `None` means every namespace."""
+        with self._lock:
+            keys = sorted(k for k in self._bodies if k[0] == kind and namespace in (None, k[1]))
+            found = [_parse(self._bodies[k]) for k in keys]
+        wanted = dict(labels or {}).items()
+        return [o for o in found if wanted <= (o["metadata"].get("labels") or {}).items()]
+
+    def create(self, obj: Object) -> Object:
+        """Store a new object with uid, creationTimestamp, resourceVersion and generation 1."""
+        new = copy.deepcopy(obj)
+        kind, namespace, name = key = key_of(new)
+        with self._lock:
+            if key in self._bodies:
+                message = f'{kinds.resource(kind)} "{name}" already exists'
+                raise AlreadyExists(message, kinds.details(kind, name))
+            new["metadata"] |= {
+                "uid": str(uuid.uuid4()),
+                "creationTimestamp": timestamp(self._clock()),
+                "generation": 1,
+            }
+            if not namespace:
+                new["metadata"].pop("namespace", None)
+            self._commit([("ADDED", new)])
+        return new
+
+    def update(self, obj: Object) -> Object:
+        """Replace an object; a set resourceVersion must be current. A new spec bumps generation."""
+        with self._lock:
+            old = self.get(*key_of(obj))
+            new = copy.deepcopy(obj)
+            _check_fresh(old, new)
+            kept = ("uid", "creationTimestamp", "generation", "resourceVersion")
+            new["metadata"] |= {k: old["metadata"][k] for k in kept}
+            if new == old:
+                return old
+            if new.get("spec") != old.get("spec"):
+                new["metadata"]["generation"] += 1
+            self._commit([("MODIFIED", new)])
+        return new
+
+    def update_status(self, kind: str, namespace: str, name: str, status: Object) -> Object:
+        """Replace `.status` only; equal status writes nothing."""
+        with self._lock:
+            current = self.get(kind, namespace, name)
+            if current.get("status") != status:
+                current["status"] = copy.deepcopy(status)
+                self._commit([("MODIFIED", current)])
+        return current
+
+    def delete(self, kind: str, namespace: str, name: str, *, orphan: bool = False) -> None:
+        """Remove an object and all it owns, in one transaction; `orphan` lets the owned stay."""
+        with self._lock:
+            first = self.get(kind, namespace, name)
+            changed = [_disown(o, first) for o in self._owned(first)] if orphan else []
+            gone = [first] if orphan else self._closure(first)
+            self._commit(
+                [*(("MODIFIED", o) for o in changed), *(("DELETED", o) for o in gone)],
+            )
+
+    def _closure(self, first: Object) -> Objects:
+        """List the object, what it owns, what that owns; a Namespace owns what is in it."""
+        found = {key_of(first): first}
+        queue = deque([first])
+        while queue:
+            for child in self._owned(queue.popleft()):
+                if key_of(child) not in found:
+                    found[key_of(child)] = child
+                    queue.append(child)
+        return [*found.values()]
+
+    def _owned(self, owner: Object) -> Objects:
+        uid = owner["metadata"]["uid"]
+        inside = owner["metadata"]["name"] if owner["kind"] == "Namespace" else None
+        return [
+            _parse(body)
+            for (_, namespace, _), body in self._bodies.items()
+            if (inside and namespace == inside) or (uid in body and _owns(uid, _parse(body)))
+        ]
+
+    def _commit(self, writes: Sequence[tuple[EventType, Object]]) -> None:
+        """Write, then publish: nobody hears of what is not on disk."""
+        changes = []
+        for number, (type_, obj) in enumerate(writes, self._revision + 1):
+            obj["metadata"]["resourceVersion"] = str(number)
+            body = json.dumps(obj, separators=(",", ":"))
+            changes.append((key_of(obj), _Change(number, type_, obj["kind"], body)))
+        self._persist(changes)
+        for key, change in changes:
+            self._publish(key, change)
+
+    def _persist(self, changes: Sequence[tuple[Key, _Change]]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for key, change in changes:
+                if change.type == "DELETED":
+                    self._db.execute(REMOVE, key)
+                else:
+                    self._db.execute(PUT, (*key, change.body))
+            self._db.execute("UPDATE counter SET revision = ?", (changes[-1][1].revision,))
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def _publish(self, key: Key, change: _Change) -> None:
+        if change.type == "DELETED":
+            self._bodies.pop(key, None)
+        else:
+            self._bodies[key] = change.body
+        self._revision = change.revision
+        if len(self._history) == HISTORY:
+            self._forgotten = self._history[0].revision
+        self._history.append(change)
+        for watcher in self._watchers:
+            watcher.offer(change)
+
+    async def watch(self, *kind_names: str) -> AsyncIterator[WatchEvent]:
+        """Yield every existing object as ADDED, then each change, in order, without end."""
+        async for event in self.watch_since(kind_names, None):
+            yield event
+
+    async def watch_since(
+        self, kind_names: Iterable[str], since: int | None
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes after revision `since`; `None` starts with what exists. May raise Expired."""
+        watcher = _Watcher(kind_names)
+        with self._lock:
+            self._rewind(watcher, since)
+            self._watchers.add(watcher)
+        try:
+            while True:
+                change = await watcher.next()
+                yield WatchEvent(change.type, _parse(change.body))
+        finally:
+            self._watchers.discard(watcher)
+
+    def _rewind(self, watcher: _Watcher, since: int | None) -> None:
+        if since is None:
+            past: Iterable[_Change] = (
+                _Change(0, "ADDED", key[0], self._bodies[key]) for key in sorted(self._bodies)
+            )
+        elif since < self._forgotten:
+            raise Expired(f"too old resource version: {since} ({self._forgotten})")
+        else:
+            past = (change for change in self._history if change.revision > since)
+        for change in past:
+            watcher.offer(change)
+
+
+def _parse(body: str) -> Object:
+    parsed: Object = json.loads(body)
+    return parsed
+
+
+def _check_fresh(old: Object, new: Object) -> None:
+    wanted = new["metadata"].get("resourceVersion")
+    if wanted and wanted != old["metadata"]["resourceVersion"]:
+        kind, _, name = key_of(old)
+        raise Conflict(
+            f'Operation cannot be fulfilled on {kinds.resource(kind)} "{name}": the object has been '
+            "modified; please apply your changes to the latest version and try again",
+            kinds.details(kind, name),
+        )
+
+
+def _owns(uid: str, obj: Object) -> bool:
+    return any(ref.get("uid") == uid for ref in obj["metadata"].get("ownerReferences") or [])
+
+
+def _disown(obj: Object, owner: Object) -> Object:
+    uid = owner["metadata"]["uid"]
+    refs = [r for r in obj["metadata"].get("ownerReferences", []) if r.get("uid") != uid]
+    obj["metadata"]["ownerReferences"] = refs
+    return obj
