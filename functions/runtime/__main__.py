@@ -1,0 +1,60 @@
+"""`python -m functions.runtime MODULE:ATTRIBUTE` serves a function on `PORT` until SIGTERM."""
+
+from functions.runtime import coldstart
+
+coldstart.begin()
+
+# What follows is the import phase of the cold start, so it comes after its first mark.
+import importlib  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+import uvicorn  # noqa: E402
+from prometheus_client import start_http_server  # noqa: E402
+
+from functions.runtime import logs, metrics  # noqa: E402
+from functions.runtime.app import build_app  # noqa: E402
+from functions.runtime.function import Function  # noqa: E402
+from functions.runtime.settings import RuntimeSettings  # noqa: E402
+
+USAGE = "usage: python -m functions.runtime MODULE:ATTRIBUTE, e.g. functions.ner.app:function"
+
+
+def find(reference: str) -> Function[Any]:
+    """Import the Function that `reference` (`module:attribute`) names; exits with a usage line."""
+    module, _, attribute = reference.partition(":")
+    if not attribute:
+        raise SystemExit(USAGE)
+    function = getattr(importlib.import_module(module), attribute)
+    if not isinstance(function, Function):
+        raise SystemExit(USAGE)
+    return function
+
+
+def main() -> None:
+    """Serve until SIGTERM; requests in flight then get `DRAIN_SECONDS` to end."""
+    if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one argument
+        raise SystemExit(USAGE)
+    function = find(sys.argv[1])
+    settings = RuntimeSettings.from_env(os.environ, function.name)
+    logs.configure(settings)
+    metrics.configure(settings.service, settings.revision)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, settings.bind_address)
+    app = build_app(function, os.environ)
+    coldstart.mark("import")
+    uvicorn.run(
+        app,
+        host=settings.bind_address,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
+
+
+if __name__ == "__main__":
+    main()

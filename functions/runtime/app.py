@@ -1,0 +1,94 @@
+"""The ASGI app around a function: probes, errors as JSON, request ids, logs and metrics."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from functions.runtime import context
+from functions.runtime.errors import ApiError
+from functions.runtime.function import Function
+from functions.runtime.lifecycle import Lifecycle
+from functions.runtime.middleware import ObserveRequests
+
+log = logging.getLogger(__name__)
+CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
+    """Return the app; its lifespan loads the resource, `app.state.lifecycle` tells how far it is."""
+    lifecycle = Lifecycle(function.load, function.warm, environ)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        lifecycle.start()
+        try:
+            yield
+        finally:
+            await lifecycle.close()
+
+    app = Starlette(
+        routes=[*_health_routes(lifecycle), *function.routes],
+        middleware=[Middleware(ObserveRequests)],
+        exception_handlers={
+            ApiError: _api_error,
+            HTTPException: _http_error,
+            Exception: _unexpected,
+        },
+        lifespan=lifespan,
+        max_body_size=function.max_body,
+    )
+    app.state.lifecycle = lifecycle
+    return app
+
+
+def _health_routes(lifecycle: Lifecycle[Any]) -> list[Route]:
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(_request: Request) -> Response:
+        body = {"status": lifecycle.phase, "reason": lifecycle.reason}
+        return JSONResponse(body, 200 if lifecycle.ready else 503)
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": lifecycle.phase, "reason": lifecycle.reason})
+
+    return [
+        Route("/health", health),
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+    ]
+
+
+def error_body(code: str, message: str) -> dict[str, Any]:
+    """Return the body that every error of ours has."""
+    return {"error": {"code": code, "message": message, "request_id": context.request_id()}}
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101 - Starlette dispatches by this type
+    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    if request.url.path.startswith("/v2"):  # the Open Inference Protocol has its own shape
+        return JSONResponse({"error": error.message}, error.status, headers=headers)
+    return JSONResponse(error_body(error.code, error.message), error.status, headers=headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - Starlette dispatches by this type
+    code = CODES.get(error.status_code, "error")
+    if request.url.path.startswith("/v2"):
+        return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+    body = error_body(code, error.detail)
+    return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+async def _unexpected(_request: Request, error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return JSONResponse(error_body("internal", "an unexpected error; it is in the log"), 500)

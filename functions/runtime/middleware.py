@@ -1,0 +1,59 @@
+"""Around every request: an id, a place in the trace, one log line, one sample of the latency."""
+
+import logging
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.runtime import context
+from functions.runtime.metrics import REQUEST_SECONDS
+
+log = logging.getLogger("functions.requests")
+LONGEST_ID = 128
+"""Characters of a caller's request id that are kept."""
+
+
+class ObserveRequests:
+    """ASGI middleware; probes are left out, they would drown everything else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request and record it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = headers.get("x-request-id", "")[:LONGEST_ID] or uuid.uuid4().hex
+        context.enter(context.RequestContext(request_id, headers.get("traceparent")))
+        status, started = 500, time.monotonic()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            if not scope["path"].startswith("/health"):
+                _record(scope, status, time.monotonic() - started)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    route = scope.get("route")
+    path = getattr(route, "path", "unmatched")  # the pattern: a path would be unbounded labels
+    labels = {"method": scope["method"], "route": path, "status": str(status)}
+    REQUEST_SECONDS.labels(**labels).observe(seconds)
+    log.info(
+        "%s %s %d",
+        scope["method"],
+        scope["path"],
+        status,
+        extra={"fields": {"status": status, "seconds": round(seconds, 4)}},
+    )
