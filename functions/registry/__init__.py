@@ -1,0 +1,1 @@
+"""Releases: what a model version is, which are kept, where they are cached, how they are stored."""

@@ -16,7 +16,7 @@ from functions.runtime import context
 from functions.runtime.errors import ApiError
 from functions.runtime.function import Function
 from functions.runtime.lifecycle import Lifecycle
-from functions.runtime.middleware import ObserveRequests
+from functions.runtime.middleware import LimitBody, ObserveRequests
 
 log = logging.getLogger(__name__)
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -36,14 +36,16 @@ def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
 
     app = Starlette(
         routes=[*_health_routes(lifecycle), *function.routes],
-        middleware=[Middleware(ObserveRequests)],
+        middleware=[
+            Middleware(ObserveRequests),
+            Middleware(LimitBody, limit=function.max_body),
+        ],
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
             Exception: _unexpected,
         },
         lifespan=lifespan,
-        max_body_size=function.max_body,
     )
     app.state.lifecycle = lifecycle
     return app

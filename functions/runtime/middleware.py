@@ -1,4 +1,4 @@
-"""Around every request: an id, a place in the trace, one log line, one sample of the latency."""
+"""Around every request: an id, a place in the trace, a limit, one log line, one latency sample."""
 
 import logging
 import time
@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.runtime import context
+from functions.runtime.errors import TooLarge
 from functions.runtime.metrics import REQUEST_SECONDS
 
 log = logging.getLogger("functions.requests")
@@ -43,6 +44,33 @@ class ObserveRequests:
         finally:
             if not scope["path"].startswith("/health"):
                 _record(scope, status, time.monotonic() - started)
+
+
+class LimitBody:
+    """ASGI middleware: reading a body past `limit` bytes raises TooLarge, so 413 has our JSON."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with a counted body."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        received = int(declared) if declared.isdecimal() and int(declared) > self.limit else 0
+
+        async def counted() -> Message:
+            nonlocal received
+            if received <= self.limit:
+                message = await receive()
+                received += len(message.get("body", b""))
+                if received <= self.limit:
+                    return message
+            text = f"the body is over {self.limit} bytes"
+            raise TooLarge(text)
+
+        await self.app(scope, counted, send)
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
