@@ -1,0 +1,168 @@
+"""Generations and which of them is current: one small record per embedder, swapped, never edited.
+
+Each embedder has its own `current`, so a query can never meet vectors of another embedder, and a
+new embedder's Revision has its index while the old Revision still answers from its own. A swap is
+compare-and-swap under a file lock: of two builders that started from the same generation, one wins.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from functions.index import generation
+
+KEEP = 3
+"""Generations kept per embedder: the current one and those a person may go back to."""
+BUILDING = ".building-"
+Stamp = tuple[int, int, int]
+
+
+class Superseded(Exception):
+    """Another builder's generation became current in the meantime."""
+
+
+class Busy(Exception):
+    """Another process is building."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStore:
+    """The folder that builders and readers share."""
+
+    root: Path
+
+    def current(self, embedder: str) -> str | None:
+        """Return the id of the generation in use for `embedder`; None before the first."""
+        try:
+            record = json.loads(self._record(embedder).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return str(record["generation"])
+
+    def stamp(self, embedder: str) -> Stamp | None:
+        """Return what changes whenever `current` does; cheap enough for every request."""
+        try:
+            status = self._record(embedder).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+    def embedders(self) -> list[str]:
+        """Return the embedders that have a current generation."""
+        return sorted(f"sha256:{path.stem}" for path in (self.root / "current").glob("*.json"))
+
+    def path(self, name: str) -> Path:
+        """Return where generation `name` lies."""
+        return self.root / "generations" / name
+
+    def manifest(self, embedder: str) -> generation.Manifest | None:
+        """Return what the current generation says of itself; None before the first."""
+        name = self.current(embedder)
+        return None if name is None else generation.read_manifest(self.path(name))
+
+    def open(self, embedder: str) -> generation.Generation | None:
+        """Open the current generation read-only; None before the first."""
+        for _attempt in range(3):  # one that was just replaced may be pruned before it is opened
+            name = self.current(embedder)
+            if name is None:
+                return None
+            try:
+                return generation.read(self.path(name))
+            except FileNotFoundError:
+                continue
+        raise FileNotFoundError(f"the current generation for {embedder} is gone")
+
+    @contextmanager
+    def building(self, now: datetime) -> Iterator[Path]:
+        """Hold the builders' lock and give a new folder, removed unless it was published.
+
+        Raises Busy while another process builds; the lock falls with its holder. Folders left by a
+        builder that died are removed first.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with _locked(self.root / "build.lock", wait=False):
+            for leftover in (self.root / "generations").glob(BUILDING + "*"):
+                shutil.rmtree(leftover)
+            name = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+            folder = self.root / "generations" / (BUILDING + name)
+            folder.mkdir(parents=True)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, folder: Path, embedder: str, expected: str | None) -> str:
+        """Make a finished folder the current generation; raises Superseded unless `expected` was.
+
+        Durable before visible: the folder's files and then its name reach the disk before the record.
+        """
+        name = folder.name.removeprefix(BUILDING)
+        for file in folder.rglob("*"):
+            _sync(file)
+        with _locked(self.root / "current.lock"):
+            if self.current(embedder) != expected:
+                raise Superseded(f"{expected} is no longer current for {embedder}")
+            folder.rename(self.path(name))
+            _sync(self.path(name).parent)
+            self._write(embedder, name)
+        return name
+
+    def swap(self, embedder: str, expected: str | None, name: str) -> None:
+        """Make an existing generation current, for going back; raises Superseded or ValueError."""
+        if generation.read_manifest(self.path(name)).embedder != embedder:
+            raise ValueError(f"{name} was built by another embedder")
+        with _locked(self.root / "current.lock"):
+            if self.current(embedder) != expected:
+                raise Superseded(f"{expected} is no longer current for {embedder}")
+            self._write(embedder, name)
+
+    def prune(self, embedder: str) -> list[str]:
+        """Remove all but the newest generations of `embedder`; the current one always stays."""
+        current = self.current(embedder)
+        mine = [
+            path.name
+            for path in sorted((self.root / "generations").glob("[0-9]*"), reverse=True)
+            if generation.read_manifest(path).embedder == embedder
+        ]
+        others = [name for name in mine if name != current]
+        removed = others[KEEP - 1 :]
+        for name in removed:
+            shutil.rmtree(self.path(name))
+        return removed
+
+    def _record(self, embedder: str) -> Path:
+        return self.root / "current" / f"{embedder.removeprefix('sha256:')}.json"
+
+    def _write(self, embedder: str, name: str) -> None:
+        record = self._record(embedder)
+        record.parent.mkdir(exist_ok=True)
+        fresh = record.with_suffix(".new")
+        fresh.write_text(json.dumps({"embedder": embedder, "generation": name}), encoding="utf-8")
+        _sync(fresh)
+        fresh.replace(record)
+        _sync(record.parent)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise Busy("another process is building the index") from error
+        yield
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
