@@ -34,6 +34,11 @@ def configure(service: str, revision: str) -> None:
     _identity.update(service=service, revision=revision)
 
 
+def revision() -> str:
+    """Return this process's Revision; empty outside Knative."""
+    return _identity["revision"]
+
+
 def counter(name: str, documentation: str, labels: Sequence[str] = ()) -> Labelled[Counter]:
     """Declare a counter; Prometheus adds `_total` to its name when it is missing."""
     return Labelled(Counter(name, documentation, (*_IDENTITY, *labels)))

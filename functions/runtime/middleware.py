@@ -7,9 +7,8 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.runtime import context
+from functions.runtime import context, metrics
 from functions.runtime.errors import TooLarge
-from functions.runtime.metrics import REQUEST_SECONDS
 
 log = logging.getLogger("functions.requests")
 LONGEST_ID = 128
@@ -27,16 +26,16 @@ class ObserveRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = headers.get("x-request-id", "")[:LONGEST_ID] or uuid.uuid4().hex
-        context.enter(context.RequestContext(request_id, headers.get("traceparent")))
+        request_id = _enter(Headers(scope=scope))
         status, started = 500, time.monotonic()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                answer = MutableHeaders(scope=message)
+                answer["x-request-id"] = request_id
+                answer["x-revision"] = metrics.revision()  # who answered, for people and canaries
             await send(message)
 
         try:
@@ -44,6 +43,13 @@ class ObserveRequests:
         finally:
             if not scope["path"].startswith("/health"):
                 _record(scope, status, time.monotonic() - started)
+
+
+def _enter(headers: Headers) -> str:
+    """Make the request current; return its id, the caller's or a new one."""
+    request_id = headers.get("x-request-id", "")[:LONGEST_ID] or uuid.uuid4().hex
+    context.enter(context.RequestContext(request_id, headers.get("traceparent")))
+    return request_id
 
 
 class LimitBody:
@@ -77,7 +83,7 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("route")
     path = getattr(route, "path", "unmatched")  # the pattern: a path would be unbounded labels
     labels = {"method": scope["method"], "route": path, "status": str(status)}
-    REQUEST_SECONDS.labels(**labels).observe(seconds)
+    metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
     log.info(
         "%s %s %d",
         scope["method"],

@@ -1,0 +1,1 @@
+"""Bringing the system up on one machine: models, platform process, first contents."""

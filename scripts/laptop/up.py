@@ -1,0 +1,105 @@
+"""`scripts/up`: models if missing, the platform, its first contents; then serve until Ctrl-C."""
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from scripts.laptop import models
+from scripts.laptop.process import ROOT, Running, StartError, platform
+from scripts.laptop.provision import Contents, describe, provision, wait_until_answering
+
+FIRST_ANSWER_SECONDS = 180
+READY_NAME, PID_NAME, LOG_NAME = "up.ready", "up.pid", "up.log"
+
+
+class Stopped(Exception):
+    """SIGTERM or Ctrl-C arrived."""
+
+
+def main() -> None:
+    """Parse the arguments and run here, or in the background with --detach."""
+    arguments = _parser().parse_args()
+    arguments.data.mkdir(parents=True, exist_ok=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    with suppress(Stopped):
+        if arguments.detach:
+            raise SystemExit(_detach(arguments.data, arguments.port))
+        raise SystemExit(_serve(arguments.data, arguments.port))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/up", description=__doc__)
+    parser.add_argument("--port", type=int, default=8080, help="the gateway's port; 0: a free one")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT / ".local", help="where everything is kept"
+    )
+    parser.add_argument("--detach", action="store_true", help="go on in the background")
+    return parser
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise Stopped
+
+
+def _serve(data: Path, port: int) -> int:
+    models.ensure(ROOT / "models")
+    (data / READY_NAME).unlink(missing_ok=True)
+    try:
+        with platform(data.resolve(), port) as running:
+            _fill(running)
+            (data / READY_NAME).write_text(describe(running))
+            print(describe(running), "\nCtrl-C ends it.", flush=True)
+            return running.process.wait()
+    except (StartError, TimeoutError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        (data / READY_NAME).unlink(missing_ok=True)
+
+
+def _fill(running: Running) -> None:
+    say = _stopwatch()
+    provision(running, Contents(), say)
+    wait_until_answering(running, say, FIRST_ANSWER_SECONDS)
+    say("ready")
+
+
+def _stopwatch() -> Callable[[str], None]:
+    """Return a function that prints each step with the seconds since the start."""
+    started = time.monotonic()
+
+    def say(step: str) -> None:
+        print(f"[{time.monotonic() - started:5.1f} s] {step}", flush=True)
+
+    return say
+
+
+def _detach(data: Path, port: int) -> int:
+    """Start this program again in a session of its own, and wait until it is ready."""
+    command = [sys.executable, "-m", "scripts.laptop.up", "--data", str(data), "--port", str(port)]
+    log = data / LOG_NAME
+    with log.open("w") as out:
+        child = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+    (data / PID_NAME).write_text(str(child.pid))
+    ready = data / READY_NAME
+    while child.poll() is None and not ready.exists():
+        time.sleep(0.2)
+    if child.returncode is not None:
+        lines = log.read_text().strip().splitlines()
+        print(lines[-1] if lines else "it ended at once", file=sys.stderr)
+        return child.returncode or 1
+    print(ready.read_text(), "\n./scripts/down ends it.")
+    return 0
+
+
+if __name__ == "__main__":
+    main()
