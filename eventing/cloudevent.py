@@ -23,6 +23,7 @@ from eventing.events import PAYLOADS, Payload
 
 STRUCTURED = "application/cloudevents+json"
 JSON = "application/json"
+_ENVELOPES = "application/cloudevents"
 
 _NAME = re.compile(r"[a-z0-9]{1,64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -54,7 +55,18 @@ class CloudEvent:
 def from_http(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     """Read one event in binary or structured mode, its data decoded."""
     event = read_raw(headers, body)
-    return replace(event, data=_decode(event.data, event.datacontenttype))
+    try:
+        return replace(event, data=_decode(event.data, event.datacontenttype))
+    except _UNREADABLE as error:
+        raise MalformedEvent(f"the data is not the JSON it claims to be: {error}") from error
+
+
+def readable(event: CloudEvent) -> CloudEvent:
+    """Decode the data of a raw event where it can be; structured mode then shows it as JSON."""
+    try:
+        return replace(event, data=_decode(event.data, event.datacontenttype))
+    except _UNREADABLE:
+        return event
 
 
 def read_raw(headers: Mapping[str, str], body: bytes) -> CloudEvent:
@@ -145,6 +157,18 @@ def unwrap(event: CloudEvent) -> Payload:
     return kind(**values)
 
 
+def begin_trace(event: CloudEvent) -> CloudEvent:
+    """Start the story's trace at this event, unless one was started already.
+
+    The trace id follows from the event, so a redelivered notification stays in the same trace.
+    """
+    if "traceparent" in event.extensions:
+        return event
+    digest = hashlib.sha256(f"{event.source}\n{event.id}".encode()).hexdigest()
+    trace = f"00-{digest[:32]}-{digest[32:48]}-01"
+    return replace(event, extensions={**event.extensions, "traceparent": trace})
+
+
 def format_time(moment: datetime) -> str:
     """RFC 3339, with `Z` for UTC."""
     return moment.isoformat().replace("+00:00", "Z")
@@ -203,6 +227,8 @@ def _checked(attributes: dict[str, Any], data: Any) -> CloudEvent:
     base64 = old and attributes.pop("datacontentencoding", None) == "base64"
     texts = {name: _text(name, value) for name, value in attributes.items() if value is not None}
     content_type = texts.pop("datacontenttype", JSON if isinstance(data, str) else None)
+    if content_type is not None and content_type.lower().startswith(_ENVELOPES):
+        raise MalformedEvent("an event cannot be the data of an event")
     when = texts.pop("time", None)
     return CloudEvent(
         id=texts.pop("id"),
@@ -249,10 +275,7 @@ def is_json(content_type: str | None) -> bool:
 def _decode(data: bytes | None, content_type: str | None) -> Any:
     if data is None or not is_json(content_type):
         return data
-    try:
-        return json.loads(data, parse_constant=_refuse_constant)
-    except _UNREADABLE as error:
-        raise MalformedEvent(f"the data is not the JSON it claims to be: {error}") from error
+    return json.loads(data, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> None:

@@ -54,8 +54,8 @@ def events(draw: st.DrawFn) -> CloudEvent:
     )
 
 
-@given(events(), st.booleans())
-def test_an_event_survives_the_wire_unchanged(event: CloudEvent, structured: bool) -> None:
+@given(event=events(), structured=st.booleans())
+def test_an_event_survives_the_wire_unchanged(*, event: CloudEvent, structured: bool) -> None:
     headers, body = to_http(event, structured=structured)
     assert all(value.isascii() and value.isprintable() for value in headers.values())
     assert from_http(headers, body) == event
@@ -108,8 +108,8 @@ def test_a_structured_event_is_read_or_malformed(members: dict[str, object]) -> 
         return
 
 
-@given(st.text(), st.text(), st.booleans())
-def test_a_payload_comes_out_as_it_went_in(name: str, uri: str, requested: bool) -> None:
+@given(name=st.text(), uri=st.text(), requested=st.booleans())
+def test_a_payload_comes_out_as_it_went_in(*, name: str, uri: str, requested: bool) -> None:
     payload = ModelSynced(name, "1.0.0", "sha256:0", uri, "ner", requested)
     assert unwrap(from_http(*to_http(wrap(payload, "model-sync")))) == payload
 
