@@ -1,0 +1,1 @@
+"""model-sync: S3 → model cache: verify, fetch, publish atomically."""

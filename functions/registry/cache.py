@@ -57,7 +57,7 @@ class ModelCache:
 
     def releases(self) -> list[Release]:
         """Every release, by name, then version."""
-        names = sorted(path.name for path in _children(self.versions))
+        names = sorted(path.name for path in list_folder(self.versions))
         return [
             release
             for name in names
@@ -66,7 +66,7 @@ class ModelCache:
 
     def pinned(self) -> frozenset[str]:
         """Digests that a person pinned."""
-        return frozenset(f"sha256:{path.name}" for path in _children(self.pins))
+        return frozenset(f"sha256:{path.name}" for path in list_folder(self.pins))
 
     def entry_path(self, digest: str) -> Path:
         """Where the entry of `digest` is, or would be."""
@@ -79,7 +79,7 @@ class ModelCache:
         return self.versions / name / f"{version}.json"
 
     def _named(self, name: str) -> list[Release]:
-        records = _children(self.versions / name)
+        records = list_folder(self.versions / name)
         found = (self._recorded(path) for path in records if path.suffix == ".json")
         return [release for release in found if release]
 
@@ -93,16 +93,17 @@ class ModelCache:
         return Release(manifest, path) if path.is_dir() else None
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """Return what is in `folder`; nothing when it does not exist."""
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
 def _read(path: Path) -> Manifest:
     try:
         # What is in the cache was allowed when it came in.
         return parse(path.read_bytes(), allow_pickles=True)
     except ManifestInvalid as error:
         raise ReleaseMissing(f"{path} is damaged: {error}") from error
-
-
-def _children(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []

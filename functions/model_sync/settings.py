@@ -1,0 +1,29 @@
+"""What model-sync is told by its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Read once, when the function loads."""
+
+    bucket: str
+    """BUCKET: the one bucket whose uploads are accepted. Required."""
+    cache: Path
+    """MODEL_CACHE_DIR: the model cache, a folder on a volume. Required."""
+    namespace: str
+    """NAMESPACE: where the Knative Services are whose models are never pruned. `default`."""
+    allow_pickles: bool
+    """ALLOW_PICKLES: `true` lets pickled weights in, which can run code when loaded. `false`."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the environment; a missing value is a KeyError that names it."""
+        return cls(
+            bucket=environ["BUCKET"],
+            cache=Path(environ["MODEL_CACHE_DIR"]),
+            namespace=environ.get("NAMESPACE", "default"),
+            allow_pickles=environ.get("ALLOW_PICKLES", "false").lower() == "true",
+        )

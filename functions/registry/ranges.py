@@ -1,0 +1,76 @@
+"""A file comes in parts, and a killed transfer goes on where it stopped.
+
+The journal lists the parts that are on disk. It is a hint, not a proof: the sha256 of the whole
+file decides in the end, so nothing here needs to survive a power cut.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`size` bytes of a file, from `start` on."""
+
+    start: int
+    size: int
+
+    @property
+    def header(self) -> str:
+        """The HTTP header's value."""
+        return f"bytes={self.start}-{self.start + self.size - 1}"
+
+
+def split(size: int, part: int) -> list[Range]:
+    """Cut `size` bytes into parts of `part` bytes; an empty file has none."""
+    return [Range(start, min(part, size - start)) for start in range(0, size, part)]
+
+
+class Journal:
+    """Which parts of one object (`etag`) are in `target` already; `path` keeps the list."""
+
+    def __init__(self, path: Path, target: Path, etag: str, size: int) -> None:
+        self._path = path
+        self._target = target
+        self._etag = etag
+        self._size = size
+        self._lock = threading.Lock()
+        self._handle = -1
+        self.done = self._read()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the target open for writing, at its full size."""
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        if not self.done:
+            self._target.unlink(missing_ok=True)
+            self._path.write_text(f"{self._etag}\n")
+        self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.truncate(self._handle, self._size)
+            yield
+        finally:
+            os.close(self._handle)
+
+    def write(self, part: Range, content: bytes) -> None:
+        """Put a part where it belongs, then note it. May be called from several threads."""
+        view = memoryview(content)
+        offset = 0
+        while offset < len(view):
+            offset += os.pwrite(self._handle, view[offset:], part.start + offset)
+        with self._lock, self._path.open("a") as notes:
+            notes.write(f"{part.start}\n")
+
+    def _read(self) -> frozenset[int]:
+        try:
+            etag, *parts = self._path.read_text().split("\n")
+        except FileNotFoundError:
+            return frozenset()
+        if etag != self._etag or not self._target.exists():
+            return frozenset()
+        # The last line counts only with its line end: it may have been cut off.
+        return frozenset(int(part) for part in parts[:-1])
