@@ -1,0 +1,132 @@
+"""The policy of a Service's rollouts: JSON in an annotation; nonsense is refused by field name.
+
+Every field has a default, so `{}` is a policy: it only says "roll this Service out by judgement".
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from knative.serving.traffic import WHOLE
+
+ANNOTATION = "rollout.marketresearch.ai/policy"
+_ON_NEW = ("supersede", "queue")
+_ENDINGS = ("rollback", "promote")
+
+
+class PolicyInvalid(ValueError):
+    """The annotation cannot be used; the message begins with the field's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a candidate of one Service is judged.
+
+    steps: percents that the candidate gets, rising, the last 100 (promotion).
+    step_interval_seconds: the least time at a step.
+    min_samples: requests that each side needs before a step is Successful.
+    max_error_ratio: the candidate's error rate may be this many times the stable one's.
+    max_error_rate: the most the candidate's error rate may be, whatever stable's is (0 to 1).
+    latency_quantile: which quantile is compared (0 to 1).
+    max_latency_ratio, latency_slack_ms: candidate's quantile ≤ ratio * stable's + slack.
+    max_latency_ms: the most the candidate's quantile may be; 0 means no such limit.
+    min_golden: the least F1 on the golden set.
+    golden_margin: how far below stable's F1 the candidate's may be.
+    false_rollback_rate: the chance, over a whole rollout, that a candidate as good as stable is
+        rolled back by one of the sequential tests.
+    start_deadline_seconds: how long a candidate may take until it is Ready and warm.
+    max_inconclusive_seconds: how long a step may stay Inconclusive past its interval.
+    on_inconclusive: what then happens, `rollback` or `promote` (go on to the next step).
+    warm_window_seconds: how long the old Revision is kept warm after a promotion.
+    on_new: a newer template while a rollout runs: `supersede` it, or `queue` behind it.
+    """
+
+    steps: tuple[int, ...] = (5, 25, 50, 100)
+    step_interval_seconds: float = 30.0
+    min_samples: int = 50
+    max_error_ratio: float = 1.0
+    max_error_rate: float = 0.5
+    latency_quantile: float = 0.95
+    max_latency_ratio: float = 1.5
+    latency_slack_ms: float = 100.0
+    max_latency_ms: float = 0.0
+    min_golden: float = 0.5
+    golden_margin: float = 0.02
+    false_rollback_rate: float = 0.01
+    start_deadline_seconds: float = 600.0
+    max_inconclusive_seconds: float = 600.0
+    on_inconclusive: str = "rollback"
+    warm_window_seconds: float = 600.0
+    on_new: str = "supersede"
+
+
+_NAMES = {field.name for field in fields(Policy)}
+_Check = tuple[Callable[[Any], bool], str]
+
+
+def _number(least: float, most: float, *, open_ends: bool = False) -> _Check:
+    def fits(value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return least < value < most if open_ends else least <= value <= most
+
+    ends = "between" if open_ends else "from"
+    return fits, f"a number {ends} {least:g} {'and' if open_ends else 'to'} {most:g}"
+
+
+def _one_of(choices: tuple[str, ...]) -> _Check:
+    return lambda value: value in choices, f"one of {', '.join(choices)}"
+
+
+def _rising(value: Any) -> bool:
+    whole = isinstance(value, list) and all(type(step) is int for step in value)
+    if not whole or not value:
+        return False
+    return bool(value == sorted(set(value)) and value[0] > 0 and value[-1] == WHOLE)
+
+
+_DAY = 86_400.0
+_CHECKS: Mapping[str, _Check] = {
+    "steps": (_rising, "a rising list of whole percents above 0 that ends with 100"),
+    "step_interval_seconds": _number(0, _DAY),
+    "min_samples": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
+    "max_error_ratio": _number(1, 1000),
+    "max_error_rate": _number(0, 1, open_ends=True),
+    "latency_quantile": _number(0, 1, open_ends=True),
+    "max_latency_ratio": _number(1, 1000),
+    "latency_slack_ms": _number(0, 600_000),
+    "max_latency_ms": _number(0, 600_000),
+    "min_golden": _number(0, 1),
+    "golden_margin": _number(0, 1),
+    "false_rollback_rate": _number(0, 0.5, open_ends=True),
+    "start_deadline_seconds": _number(1, _DAY),
+    "max_inconclusive_seconds": _number(0, _DAY),
+    "on_inconclusive": _one_of(_ENDINGS),
+    "warm_window_seconds": _number(0, 7 * _DAY),
+    "on_new": _one_of(_ON_NEW),
+}
+
+
+def parse(text: str) -> Policy:
+    """Read the annotation; raises PolicyInvalid with the field's name."""
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise PolicyInvalid(f"policy is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise PolicyInvalid("policy must be a JSON object")
+    for name, value in raw.items():
+        _check(name, value)
+    values: dict[str, Any] = {**raw}
+    if "steps" in raw:
+        values["steps"] = tuple(raw["steps"])
+    return Policy(**values)
+
+
+def _check(name: str, value: Any) -> None:
+    if name not in _NAMES:
+        raise PolicyInvalid(f"{name}: no such field; known are {', '.join(sorted(_NAMES))}")
+    fits, wanted = _CHECKS[name]
+    if not fits(value):
+        raise PolicyInvalid(f"{name}: must be {wanted}, not {json.dumps(value)[:80]}")
