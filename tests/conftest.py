@@ -1,0 +1,31 @@
+"""What several tests need: the demo models, and one whole platform with everything on it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.laptop import models
+from scripts.laptop.process import ROOT, Running, platform
+from scripts.laptop.provision import Contents, provision, wait_until_answering
+
+FIRST_ANSWER_SECONDS = 180
+STORY = Contents(overlay=ROOT / "knative/overlays/demo")
+
+
+@pytest.fixture(scope="session")
+def trained_models() -> Path:
+    """The folder of the demo models, trained once on this machine."""
+    models.ensure(ROOT / "models")
+    return ROOT / "models"
+
+
+@pytest.fixture(scope="session")
+def laptop(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A platform of the tests' own, on free ports, with models, documents and functions."""
+    data = tmp_path_factory.mktemp("laptop")
+    with platform(data, 0, os.environ) as running:
+        provision(running, STORY, print)
+        wait_until_answering(running, print, FIRST_ANSWER_SECONDS)
+        yield running
