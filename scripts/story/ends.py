@@ -14,7 +14,7 @@ SLEEP_SECONDS = 120
 
 
 async def a_question_wakes(world: World, narrator: Narrator, facts: Facts) -> None:
-    """a: while every function is at zero, a question is asked and answered."""
+    """Step a: while every function is at zero, a question is asked and answered."""
     await world.until(lambda: _asleep(world), "every function at zero", SLEEP_SECONDS)
     facts["replicas_before"] = await world.replicas()
     narrator.say(f"every function is at zero; asking: {QUESTION}")
@@ -36,7 +36,7 @@ async def a_question_wakes(world: World, narrator: Narrator, facts: Facts) -> No
 
 
 async def new_documents(world: World, narrator: Narrator, facts: Facts) -> None:
-    """f: documents are uploaded; the index is rebuilt by itself; the answer changes."""
+    """Step f: documents are uploaded; the index is rebuilt by itself; the answer changes."""
     before = await world.ask(QUESTION)
     push_documents(world.s3, BUCKET, NEW_DOCUMENTS)
     narrator.say("new documents are in the bucket")
@@ -54,7 +54,7 @@ async def new_documents(world: World, narrator: Narrator, facts: Facts) -> None:
 
 
 async def idle(world: World, narrator: Narrator, facts: Facts) -> None:
-    """g: nobody asks; everything goes back to zero."""
+    """Step g: nobody asks; everything goes back to zero."""
     facts["replicas_before"] = await world.replicas()
     await world.until(lambda: _asleep(world), "every function at zero", SLEEP_SECONDS)
     facts["replicas"] = await world.replicas()

@@ -1,0 +1,149 @@
+"""Bad input gets its own clear error, changes nothing, and the system answers on."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.laptop import kubectl
+from scripts.laptop.process import Running
+from scripts.laptop.provision import BUCKET, NAMESPACE, ask, aws_environment, client
+
+pytestmark = pytest.mark.timeout(600)
+PUBLIC = f"inference.{NAMESPACE}.localhost"
+BROKER = "broker-ingress.knative-eventing.svc.cluster.local"
+QUESTION = "How large is the European e-bike market?"
+
+
+@pytest.fixture
+def http(laptop: Running) -> Iterator[httpx.Client]:
+    base = f"http://127.0.0.1:{laptop.gateway_port}"
+    with httpx.Client(base_url=base, timeout=60, trust_env=False) as client_:
+        yield client_
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{not json", 400, "bad_request"),
+        (b"[]", 422, "invalid"),
+        (b"{}", 422, "invalid"),
+        (b'{"question": ""}', 422, "invalid"),
+        (b'{"question": "   "}', 422, "invalid"),
+        (b'{"question": 7}', 422, "invalid"),
+        (b'{"question": "why?", "top_k": -1}', 422, "invalid"),
+        (json.dumps({"question": "x" * (1 << 20)}).encode(), 413, "too_large"),
+    ],
+    ids=["not-json", "a-list", "no-question", "empty", "blank", "a-number", "top_k", "1-MB"],
+)
+def test_a_bad_question_is_refused_with_its_status(
+    http: httpx.Client, body: bytes, status: int, code: str
+) -> None:
+    headers = {"host": PUBLIC, "content-type": "application/json"}
+    answer = http.post("/v1/research", content=body, headers=headers)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, code), error
+    assert error["message"]
+    assert error["request_id"]
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/v1/nowhere", 404), ("GET", "/v1/research", 405), ("DELETE", "/v1/research", 405)],
+)
+def test_an_unknown_path_and_a_wrong_method(
+    http: httpx.Client, method: str, path: str, status: int
+) -> None:
+    answer = http.request(method, path, headers={"host": PUBLIC})
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+
+
+def test_an_unknown_host_is_404(http: httpx.Client) -> None:
+    assert http.get("/", headers={"host": "nobody.marketresearch.localhost"}).status_code == 404
+
+
+def test_an_internal_function_has_no_public_address(http: httpx.Client) -> None:
+    host = f"ner.{NAMESPACE}.localhost"
+    assert http.get("/health", headers={"host": host}).status_code == 404
+
+
+def test_what_is_not_a_cloudevent_is_400_and_goes_nowhere(http: httpx.Client) -> None:
+    path = f"/{NAMESPACE}/default"
+    answer = http.post(path, content=b"hello", headers={"host": BROKER})
+    assert answer.status_code == 400
+
+
+def _models(laptop: Running) -> set[str]:
+    """Return what the cache holds: one entry a digest."""
+    return {entry.name for entry in (laptop.data / "volumes/models/entries").iterdir()}
+
+
+def _manifest(path: str, sha256: str) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "name": "ner",
+        "version": "9.9.9",
+        "task": "token-classification",
+        "framework": "transformers",
+        "service": "ner",
+        "labels": {},
+        "files": [{"path": path, "size": 5, "sha256": sha256}],
+        "digest": "sha256:" + "0" * 64,
+        "golden": path,
+        "metrics": {},
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "sha256"),
+    [("../../escaped", "0" * 64), ("model.safetensors", "f" * 64)],
+    ids=["path-traversal", "wrong-sha256"],
+)
+def test_a_bad_manifest_changes_nothing(laptop: Running, path: str, sha256: str) -> None:
+    before, revisions = _models(laptop), _revisions(laptop)
+    s3 = client("s3", aws_environment(laptop.s3_url))
+    prefix = "models/ner-v9.9.9"
+    s3.put_object(Bucket=BUCKET, Key=f"{prefix}/model.safetensors", Body=b"12345")
+    body = json.dumps(_manifest(path, sha256)).encode()
+    s3.put_object(Bucket=BUCKET, Key=f"{prefix}/model_config.json", Body=body)
+    _settle(laptop)
+    assert _models(laptop) == before
+    assert _revisions(laptop) == revisions
+    assert not list(Path(laptop.data).rglob("escaped"))
+
+
+def test_half_an_upload_starts_nothing(laptop: Running) -> None:
+    before = _models(laptop)
+    s3 = client("s3", aws_environment(laptop.s3_url))
+    s3.put_object(Bucket=BUCKET, Key="models/ner-v9.9.8/model.safetensors", Body=b"12345")
+    _settle(laptop)
+    assert _models(laptop) == before
+
+
+def _revisions(laptop: Running) -> set[str]:
+    items = kubectl.get(laptop.kubeconfig, "rev")["items"]
+    return {item["metadata"]["name"] for item in items if item["metadata"]["name"][:3] == "ner"}
+
+
+def _settle(laptop: Running) -> None:
+    """Return once the queue of notifications is empty and model-sync has gone back to sleep."""
+    raise NotImplementedError(laptop)
+
+
+def test_a_slow_header_line_does_not_hold_the_others_up(laptop: Running) -> None:
+    with socket.create_connection(("127.0.0.1", laptop.gateway_port)) as slow:
+        slow.sendall(b"POST /v1/research HTTP/1.1\r\nhost: x\r\n")
+        assert ask(laptop.gateway_port, QUESTION).status_code == 200
+
+
+def test_afterwards_a_question_is_answered(laptop: Running) -> None:
+    answer = ask(laptop.gateway_port, QUESTION)
+    assert answer.status_code == 200
+    assert answer.json()["citations"]
