@@ -6,11 +6,11 @@ pass is an error that the Broker retries.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from eventing.cloudevent import CloudEvent, wrap
 from eventing.events import ModelRejected, ModelSynced
+from functions.model_sync.in_use import InUse
 from functions.model_sync.plan import Course, course
 from functions.model_sync.schema import Announcement, read
 from functions.model_sync.settings import Settings
@@ -32,9 +32,6 @@ SOURCE = "/marketresearch/model-sync"
 SYNCS = counter("model_syncs_total", "Announced releases, by what became of them", ("result",))
 
 log = logging.getLogger(__name__)
-
-InUse = Callable[[], Awaitable[frozenset[str]]]
-"""Asks which digests are serving or are rollback targets, and so must stay."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ class Settings:
     """BUCKET: the one bucket whose uploads are accepted. Required."""
     cache: Path
     """MODEL_CACHE_DIR: the model cache, a folder on a volume. Required."""
-    namespace: str
-    """NAMESPACE: where the Knative Services are whose models are never pruned. `default`."""
     allow_pickles: bool
     """ALLOW_PICKLES: `true` lets pickled weights in, which can run code when loaded. `false`."""
 
@@ -24,6 +22,5 @@ class Settings:
         return cls(
             bucket=environ["BUCKET"],
             cache=Path(environ["MODEL_CACHE_DIR"]),
-            namespace=environ.get("NAMESPACE", "default"),
             allow_pickles=environ.get("ALLOW_PICKLES", "false").lower() == "true",
         )

@@ -117,13 +117,30 @@ class ModelStore:
             for _ in pool.map(lambda part: journal.write(part, source(part)), missing):
                 pass
 
-    def upload(self, folder: str, path: str, source: Path, progress: Callable[[int], None]) -> None:
+    def holds(self, folder: str, entry: FileEntry) -> bool:
+        """Whether this very file was uploaded before, by what the upload noted of its hash."""
+        key = _key(folder, entry.path)
+        try:
+            with _faults(key):
+                head = self._client.head_object(Bucket=self.bucket, Key=key)
+        except ObjectMissing:
+            return False
+        noted = head["Metadata"].get("sha256")
+        return bool(head["ContentLength"] == entry.size and noted == entry.sha256)
+
+    def upload(
+        self, folder: str, entry: FileEntry, source: Path, progress: Callable[[int], None]
+    ) -> None:
         """Put one file of a release; `progress` is called with the bytes that went out."""
-        key = _key(folder, path)
-        config = TransferConfig(multipart_chunksize=PART, multipart_threshold=PART)
+        key = _key(folder, entry.path)
         with _faults(key):
             self._client.upload_file(
-                str(source), self.bucket, key, Callback=progress, Config=config
+                str(source),
+                self.bucket,
+                key,
+                Callback=progress,
+                Config=TransferConfig(multipart_chunksize=PART, multipart_threshold=PART),
+                ExtraArgs={"Metadata": {"sha256": entry.sha256}},
             )
 
     def finish(self, manifest: Manifest) -> None:

@@ -1,0 +1,61 @@
+"""Which digests must stay: those of every Revision that traffic, a tag or a template names.
+
+A rollback target is a tagged Revision at 0 %, so it counts. Without an answer from the API server
+nobody knows, and then nothing may be dropped.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from functions.runtime.errors import Unavailable
+from knative.serving.client import REVISIONS, SERVICES, KubeClient
+from knative.serving.errors import KubeError
+
+DIGEST = "MODEL_DIGEST"
+
+Object = Mapping[str, Any]
+InUse = Callable[[], Awaitable[frozenset[str]]]
+"""Asks for the digests in use; raises Unavailable when nobody can say."""
+
+
+def named_digests(services: Iterable[Object], revisions: Iterable[Object]) -> frozenset[str]:
+    """Return the digests that these Services serve, could roll back to, or will serve."""
+    services = list(services)
+    routed = {name for service in services for name in _routed(service)}
+    specs = [service["spec"]["template"]["spec"] for service in services]
+    specs += [item["spec"] for item in revisions if item["metadata"]["name"] in routed]
+    return frozenset(digest for spec in specs for digest in _digests(spec))
+
+
+def ask(client: KubeClient) -> InUse:
+    """Ask this API server, for its own namespace."""
+
+    async def in_use() -> frozenset[str]:
+        try:
+            return named_digests(await client.list(SERVICES), await client.list(REVISIONS))
+        except KubeError as error:
+            raise Unavailable(f"the Services cannot be read: {error}") from error
+
+    return in_use
+
+
+def nobody_knows(reason: str) -> InUse:
+    """Answer for a place without an API server."""
+
+    async def in_use() -> frozenset[str]:
+        raise Unavailable(f"the Services cannot be read: {reason}")
+
+    return in_use
+
+
+def _routed(service: Object) -> Iterator[str]:
+    for part in ("spec", "status"):
+        for target in service.get(part, {}).get("traffic") or []:
+            yield target.get("revisionName", "")
+
+
+def _digests(spec: Object) -> Iterator[str]:
+    for container in spec.get("containers", []):
+        for variable in container.get("env") or []:
+            if variable["name"] == DIGEST and variable.get("value"):
+                yield variable["value"]

@@ -1,0 +1,78 @@
+"""Publish a model release: its files in parallel, its manifest last.
+
+The upload's notification does the rest: sync, canary, promotion or rollback.
+"""
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from functions.registry.errors import RegistryError
+from functions.registry.manifest import Manifest
+from functions.registry.publish import configure_bucket, describe, upload
+from functions.registry.store import ModelStore, connect
+from scripts.environment import load_platform_env
+from scripts.progress import Bar, mebibytes
+
+QUEUE = "marketresearch-s3"
+
+
+def main(arguments: list[str]) -> int:
+    """Publish; return the exit code: 0 published (or there already), 1 refused or failed."""
+    options = _parser().parse_args(arguments)
+    if options.endpoint_url:
+        os.environ["AWS_ENDPOINT_URL"] = options.endpoint_url
+    try:
+        return _run(options)
+    except RegistryError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    now = datetime.now(UTC)
+    manifest = describe(options.model_path, now, allow_pickles=options.allow_pickles)
+    count = f"{len(manifest.files)} files, {mebibytes(manifest.size)}"
+    print(f"{manifest.folder}: {count}, {manifest.digest}")
+    if options.dry_run:
+        for entry in manifest.files:
+            print(f"  {entry.path}  {mebibytes(entry.size)}  {entry.sha256[:12]}")
+        print("Nothing was uploaded (--dry-run).")
+        return 0
+    print(load_platform_env())
+    client = connect("s3", os.environ)
+    if options.configure_bucket:
+        sqs = connect("sqs", os.environ)
+        url = configure_bucket(client, sqs, options.bucket, options.queue)
+        print(f"Bucket {options.bucket} is versioned and notifies {url}")
+    return _send(options.model_path, ModelStore(client, options.bucket), manifest)
+
+
+def _send(folder: Path, store: ModelStore, manifest: Manifest) -> int:
+    with Bar(manifest.folder, manifest.size) as bar:
+        outcome = upload(folder, store, manifest, bar.add)
+    if outcome.existed:
+        print(f"{outcome.uri} is published already, with this very digest: nothing to do.")
+    else:
+        print(f"Published {outcome.uri} ({mebibytes(outcome.sent)} sent).")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="push_model_to_s3.py", description=(__doc__ or "").split("\n", 1)[0]
+    )
+    parser.add_argument("--model-path", type=Path, required=True, help="a release folder")
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--endpoint-url", help="an S3-compatible endpoint (AWS_ENDPOINT_URL)")
+    parser.add_argument("--dry-run", action="store_true", help="check and describe, send nothing")
+    parser.add_argument(
+        "--configure-bucket",
+        action="store_true",
+        help="make the bucket and its queue if missing, versioning and notification",
+    )
+    parser.add_argument("--queue", default=QUEUE, help=f"the queue to notify ({QUEUE})")
+    parser.add_argument("--allow-pickles", action="store_true", help="weights that can run code")
+    return parser
