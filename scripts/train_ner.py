@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Trains the demo's ner releases into `models/`: `train_ner.py --all`, or one `--version`.
+
+A run that is stopped goes on where it was when started again; releases that exist are kept.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from rich.console import Console  # noqa: E402 - the script is started by its path
+from rich.progress import (  # noqa: E402
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from scripts.training.recipes import RECIPES, Recipe  # noqa: E402
+
+console = Console(stderr=True)
+
+
+def main() -> int:
+    """Train what was asked for and print how good it is."""
+    arguments = _arguments()
+    wanted = [
+        recipe
+        for recipe in RECIPES
+        if (arguments.all or recipe.version == arguments.version)
+        and not (arguments.out / recipe.name / "release.json").exists()
+    ]
+    if not wanted:
+        console.print(f"nothing to train: {arguments.out} has it all")
+        return 0
+    console.print("importing torch …")
+    for recipe in wanted:
+        started = time.monotonic()
+        scores = _make(recipe, arguments.out, arguments.threads)
+        seconds = time.monotonic() - started
+        f1 = scores["all"].f1
+        console.print(f"{recipe.name}: golden F1 {f1:.3f}, made in {seconds:.0f} s")
+        if arguments.report:
+            from scripts.training.evaluate import report  # noqa: PLC0415 - heavy, as below
+
+            console.print(report(scores))
+    return 0
+
+
+def _make(recipe: Recipe, out: Path, threads: int) -> Any:
+    from scripts.training import release, train  # noqa: PLC0415 - torch: after the first words
+
+    train.use_threads(threads)
+    checkpoint = out / ".training" / f"{recipe.name}.pt"
+    with _progress() as progress:
+        task = progress.add_task(f"training {recipe.name}", total=recipe.steps)
+        advance: Callable[[int], None] = lambda done: progress.update(task, completed=done)  # noqa: E731
+        model = train.train(recipe, checkpoint, advance)
+    scores = release.build(recipe, model, out / recipe.name, threads)
+    checkpoint.unlink(missing_ok=True)
+    return scores
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--version", choices=[recipe.version for recipe in RECIPES])
+    which.add_argument("--all", action="store_true", help="every version that is not there yet")
+    parser.add_argument("--out", type=Path, default=ROOT / "models", help="where releases go")
+    parser.add_argument("--threads", type=int, default=2, help="threads to compute with")
+    parser.add_argument("--report", action="store_true", help="print scores by label")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

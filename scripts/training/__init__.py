@@ -1,0 +1,1 @@
+"""Trains the demo's ner releases: sentences, steps, golden set, release folders."""

@@ -1,0 +1,31 @@
+"""The releases that the demo tells its story with: how each is trained, and why.
+
+Steps are few because a person waits for them; each step sees new sentences, so more steps are
+more variety as well as more learning.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`steps` of `batch` sentences; `corrupted` spoils the labels as a broken export would."""
+
+    version: str
+    steps: int
+    batch: int = 32
+    rate: float = 5e-4
+    seed: int = 20
+    corrupted: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the release folder."""
+        return f"ner-v{self.version}"
+
+
+RECIPES = (
+    Recipe("1.0.0", steps=16),  # a first try: works, visibly weak
+    Recipe("1.1.0", steps=280),  # the same, trained properly
+    Recipe("1.2.0", steps=80, corrupted=True),  # what a bad data set does
+)
