@@ -1,0 +1,1 @@
+"""Knative Eventing on a laptop: controllers over the store around `eventing.broker`."""

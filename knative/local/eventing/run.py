@@ -1,0 +1,33 @@
+"""The eventing part of the platform: the Broker with its door, and the controllers around it."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from eventing.broker import Broker
+from eventing.durable import Queue
+from eventing.ingress import build_app
+from knative.local.asgi import serve
+from knative.local.eventing import apiserver, brokers, sources
+from knative.local.eventing.sinks import gateway_client
+
+if TYPE_CHECKING:  # the platform is composed of this module
+    from knative.local.platform import Platform
+
+
+async def run(platform: "Platform") -> None:
+    """Serve the Brokers and run all controllers until cancelled."""
+    async with AsyncExitStack() as stack:
+        client = gateway_client(platform.gateway_port)
+        stack.push_async_callback(client.aclose)
+        queue = await asyncio.to_thread(Queue, platform.data / "eventing.db")
+        broker = Broker(queue, client)
+        stack.push_async_callback(broker.aclose)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        api = f"https://127.0.0.1:{platform.api_port}"
+        group.create_task(serve(build_app(broker), platform.ingress_port))
+        group.create_task(brokers.control(platform.store, broker))
+        group.create_task(sources.control_pings(platform.store, client))
+        group.create_task(sources.control_containers(platform.store))
+        group.create_task(sources.control_bindings(platform.store))
+        group.create_task(apiserver.control(platform.store, client, api))
