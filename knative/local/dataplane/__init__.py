@@ -1,0 +1,1 @@
+"""The data plane: Envoy carries the requests, what is ours is the deciding."""

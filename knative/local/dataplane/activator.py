@@ -1,0 +1,120 @@
+"""Holds requests until a replica is ready, without seeing their bodies.
+
+Envoy asks here before it sends a request on (an `ext_authz` check). Yes, with the address, is said
+at once when a replica is ready; otherwise the Revision is woken and the check waits. The queue of
+a Revision is bounded, a caller that went away leaves it, and a start that failed empties it.
+"""
+
+import asyncio
+import itertools
+import json
+import math
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from knative.local.dataplane.routing import Key
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+QUEUE_LIMIT = 10_000  # per Revision, as in Knative
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """A request that cannot be answered now."""
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Activator:
+    """An ASGI app that answers Envoy's checks."""
+
+    def __init__(
+        self,
+        ready_ports: Callable[[Key], list[int]],
+        wake: Callable[[Key], None],
+        limit: int = QUEUE_LIMIT,
+    ) -> None:
+        self._ready_ports = ready_ports
+        self._wake = wake
+        self._limit = limit
+        self._turn = itertools.count()
+        self._waiting: defaultdict[Key, set[asyncio.Future[int]]] = defaultdict(set)
+
+    def waiting(self, revision: Key) -> int:
+        """Return how many requests wait for a replica."""
+        return len(self._waiting.get(revision, ()))
+
+    def release(self, revision: Key) -> None:
+        """Let go those that wait, if there is a replica now; they are spread over all of them."""
+        ports = self._ready_ports(revision)
+        if not ports:
+            return
+        for future in self._waiting.pop(revision, ()):
+            if not future.done():
+                future.set_result(ports[next(self._turn) % len(ports)])
+
+    def refuse(self, revision: Key, message: str, retry_after: float = 1.0) -> None:
+        """Send away those that wait: the start has failed."""
+        for future in self._waiting.pop(revision, ()):
+            if not future.done():
+                future.set_exception(Refused(message, retry_after))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one check."""
+        headers = dict(scope["headers"])
+        key = tuple(
+            headers.get(f"knative-serving-{part}".encode(), b"").decode()
+            for part in ("namespace", "revision")
+        )
+        try:
+            port = await self._admit((key[0], key[1]), receive)
+        except Refused as refusal:
+            await _answer_refusal(send, refusal)
+        except asyncio.CancelledError:
+            if asyncio.current_task().cancelling():  # type: ignore[union-attr] # we run in a task
+                raise
+        else:
+            await _answer(send, 200, [(b"x-envoy-original-dst-host", f"127.0.0.1:{port}".encode())])
+
+    async def _admit(self, revision: Key, receive: Receive) -> int:
+        ports = self._ready_ports(revision)
+        if ports:
+            return ports[next(self._turn) % len(ports)]
+        queue = self._waiting[revision]
+        if len(queue) >= self._limit:
+            raise Refused(f"{len(queue)} requests wait for {revision[1]} already")
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        queue.add(future)
+        gone = asyncio.create_task(_disconnected(receive))
+        gone.add_done_callback(lambda _: future.cancel())
+        self._wake(revision)
+        try:
+            return await future
+        finally:
+            queue.discard(future)
+            gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer_refusal(send: Send, refusal: Refused) -> None:
+    error = {"code": "unavailable", "message": str(refusal)}
+    retry = str(max(1, math.ceil(refusal.retry_after))).encode()
+    headers = [(b"retry-after", retry), (b"content-type", b"application/json")]
+    await _answer(send, 503, headers, json.dumps({"error": error}).encode())
+
+
+async def _answer(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b""
+) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

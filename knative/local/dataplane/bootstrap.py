@@ -1,0 +1,185 @@
+"""Envoy's start-up file: the gateway, the activator's listener, and where the rest is read from.
+
+The rule: nothing here depends on any Service. What changes comes from files beside this one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from knative.local.dataplane import routing
+from knative.local.dataplane.routing import Json
+
+EXT = "type.googleapis.com/envoy.extensions."
+# The counters that are read, nothing else: each one costs memory for every Revision.
+KEPT_STATS = (
+    r"cluster\.[^.]+\.(upstream_rq_\d+|upstream_rq_time|upstream_rq_active|version_text)",
+    r"cluster_manager\.cds\.(version_text|update_rejected)",
+    r"http\.gateway\.rds\.gateway\.(version_text|update_rejected)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where Envoy listens, and where the platform's own servers are, all on loopback."""
+
+    gateway: int
+    admin: int
+    activator: int
+    ingress: int
+
+
+def bootstrap(ports: Ports, files: str) -> Json:
+    """Make the start-up file; `files` is the folder of the changing files."""
+    return {
+        "node": {"id": "gateway", "cluster": "knative"},
+        "admin": {"address": _address(ports.admin)},
+        "stats_flush_on_admin": True,
+        "stats_config": {
+            "stats_matcher": {
+                "inclusion_list": {
+                    "patterns": [{"safe_regex": {"regex": pattern}} for pattern in KEPT_STATS]
+                }
+            }
+        },
+        "bootstrap_extensions": [
+            {
+                "name": "envoy.bootstrap.internal_listener",
+                "typed_config": {"@type": EXT + "bootstrap.internal_listener.v3.InternalListener"},
+            }
+        ],
+        "dynamic_resources": {
+            "cds_config": {
+                "path_config_source": {"path": f"{files}/cds.json"},
+                "resource_api_version": "V3",
+            }
+        },
+        "static_resources": {
+            "listeners": [_gateway(ports.gateway, files), _activator()],
+            "clusters": [
+                _loopback("activator-checks", ports.activator),
+                _loopback("broker-ingress", ports.ingress),
+                _loopback("request-metrics", ports.activator),
+                _original_destination("dst"),
+                _original_destination("dst-h2c", h2c=True),
+            ],
+        },
+    }
+
+
+def _address(port: int) -> Json:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _gateway(port: int, files: str) -> Json:
+    return {
+        "name": "gateway",
+        "address": _address(port),
+        # Two gateways on one port would share its connections instead of one being refused.
+        "enable_reuse_port": False,
+        "filter_chains": [
+            _manager(
+                "gateway",
+                {
+                    "use_remote_address": True,
+                    "preserve_external_request_id": True,
+                    "always_set_request_id_in_response": True,
+                    "request_headers_timeout": "30s",
+                    "rds": {
+                        "route_config_name": "gateway",
+                        "config_source": {
+                            "path_config_source": {"path": f"{files}/rds.json"},
+                            "resource_api_version": "V3",
+                        },
+                    },
+                },
+                [_router()],
+            )
+        ],
+    }
+
+
+def _activator() -> Json:
+    route = {
+        "match": {"prefix": "/"},
+        "route": {"cluster_header": "knative-serving-onward", "timeout": "0s"},
+        "request_headers_to_remove": ["knative-serving-onward"],
+    }
+    table = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]}
+    return {
+        "name": routing.ACTIVATOR_LISTENER,
+        "internal_listener": {},
+        "filter_chains": [
+            _manager("activator", {"route_config": table}, [_check(), _router()])
+        ],
+    }
+
+
+def _check() -> Json:
+    asked = ("knative-serving-namespace", "knative-serving-revision")
+    return {
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": EXT + "filters.http.ext_authz.v3.ExtAuthz",
+            "allowed_headers": {"patterns": [{"exact": name} for name in asked]},
+            "status_on_error": {"code": "ServiceUnavailable"},
+            "http_service": {
+                "path_prefix": "/activate",
+                "server_uri": {
+                    "uri": "http://activator",
+                    "cluster": "activator-checks",
+                    "timeout": "3600s",
+                },
+                "authorization_response": {
+                    "allowed_upstream_headers": {
+                        "patterns": [{"exact": "x-envoy-original-dst-host"}]
+                    }
+                },
+            },
+        },
+    }
+
+
+def _router() -> Json:
+    config = {"@type": EXT + "filters.http.router.v3.Router", "suppress_envoy_headers": True}
+    return {"name": "envoy.filters.http.router", "typed_config": config}
+
+
+def _manager(name: str, more: Mapping[str, Any], filters: list[Json]) -> Json:
+    config = {
+        "@type": EXT + "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        # A request that waits for a start is quiet for as long as the start takes.
+        "stream_idle_timeout": "0s",
+        "server_header_transformation": "PASS_THROUGH",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "http2_protocol_options": {"allow_connect": True},
+        **more,
+        "http_filters": filters,
+    }
+    filter_name = "envoy.filters.network.http_connection_manager"
+    return {"filters": [{"name": filter_name, "typed_config": config}]}
+
+
+def _loopback(name: str, port: int) -> Json:
+    return {
+        **_static(routing.base_cluster(name)),
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
+        },
+    }
+
+
+def _original_destination(name: str, *, h2c: bool = False) -> Json:
+    return {
+        **_static(routing.base_cluster(name, h2c=h2c)),
+        "type": "ORIGINAL_DST",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "original_dst_lb_config": {"use_http_header": True},
+    }
+
+
+def _static(cluster: Json) -> Json:
+    return {key: value for key, value in cluster.items() if key != "@type"}

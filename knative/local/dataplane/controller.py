@@ -1,0 +1,130 @@
+"""Keeps Envoy's configuration equal to the Routes in the store and the replicas that are ready.
+
+The rule: one push at a time, always of the newest state. `flush` returns when Envoy runs with a
+state at least as new as the call, so a replica that `drain` let go gets no new request.
+"""
+
+import asyncio
+import time
+
+from knative.local.dataplane import routing
+from knative.local.dataplane.envoy import Envoy
+from knative.local.dataplane.routing import Endpoint, Key, Resources, Target
+from knative.local.pods import PodRunner, Replica
+from knative.local.store import Object, Store
+
+FIXED = {
+    "broker-ingress.knative-eventing.svc.cluster.local": "broker-ingress",
+    "request-metrics.knative-serving.svc.cluster.local": "request-metrics",
+}
+
+
+class DataPlane:
+    """Routes and replicas in, Envoy's configuration out."""
+
+    def __init__(self, store: Store, runner: PodRunner, envoy: Envoy, domain: str) -> None:
+        self._store, self._runner, self._envoy, self._domain = store, runner, envoy, domain
+        self._routes: dict[Key, Object] = {}
+        self._revisions: dict[Key, Object] = {}
+        # A cluster lives as long as its Revision, so that its counters do not start again.
+        self._known: dict[Key, Target] = {}
+        self._asked = self._done = 0
+        self._changed = asyncio.Condition()
+        runner.on_change(lambda _: self._ask())
+        runner.drain = self.drain
+
+    def _ask(self) -> None:
+        self._asked += 1
+        asyncio.get_running_loop().create_task(self._notify())
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def flush(self) -> None:
+        """Wait until Envoy runs with the state of now."""
+        self._asked += 1
+        mine = self._asked
+        async with self._changed:
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: self._done >= mine)
+
+    async def drain(self, replica: Replica) -> None:
+        """Take a replica out of the traffic and wait for its last request, for as long as it may."""
+        await self.flush()
+        limit = replica.pod["spec"].get("terminationGracePeriodSeconds", 30)
+        end = time.monotonic() + limit
+        while time.monotonic() < end and await self._envoy.active(replica.port):
+            await asyncio.sleep(0.05)
+
+    async def run(self) -> None:
+        """Follow the store and the replicas until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._push())
+
+    async def _watch(self) -> None:
+        tables = {"Route": self._routes, "Revision": self._revisions}
+        async for event in self._store.watch(*tables):
+            meta = event.object["metadata"]
+            table, key = tables[event.object["kind"]], (meta["namespace"], meta["name"])
+            before = table.get(key)
+            if event.type == "DELETED":
+                table.pop(key, None)
+            else:
+                table[key] = event.object
+            if _matters(before) != _matters(table.get(key)):
+                self._ask()
+
+    async def _push(self) -> None:
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._asked > self._done)
+            asked = self._asked
+            await self._envoy.push(self.resources())
+            async with self._changed:
+                self._done = asked
+                self._changed.notify_all()
+
+    def resources(self) -> Resources:
+        """Make the configuration of the state of now."""
+        for route in self._routes.values():
+            for key in routing.routed(route):
+                if key in self._revisions:
+                    self._known.setdefault(key, Target(key))
+        for key in [*self._known]:
+            self._refresh(key)
+        return routing.build(self._routes.values(), self._known, self._domain, FIXED)
+
+    def _refresh(self, key: Key) -> None:
+        replicas = self._runner.replicas(key)
+        endpoints = tuple(
+            Endpoint(r.port, draining=r.stopping) for r in replicas if r.ready or r.stopping
+        )
+        revision = self._revisions.get(key)
+        if revision:
+            self._known[key] = _target(key, revision, endpoints)
+        elif replicas:  # deleted, its last requests still run
+            self._known[key] = Target(key, endpoints, self._known[key].concurrency)
+        else:
+            del self._known[key]
+
+
+def _target(key: Key, revision: Object, endpoints: tuple[Endpoint, ...]) -> Target:
+    spec = revision["spec"]
+    ports = spec["containers"][0].get("ports") or [{}]
+    return Target(
+        key,
+        endpoints,
+        concurrency=spec.get("containerConcurrency") or 0,
+        timeout=spec.get("timeoutSeconds") or 300,
+        h2c=ports[0].get("name") == "h2c",
+    )
+
+
+def _matters(obj: Object | None) -> object:
+    """Pick what a configuration is made of: most writes of a status change none of it."""
+    if obj is None:
+        return None
+    labels = (obj["metadata"].get("labels") or {}).get(routing.CLUSTER_LOCAL)
+    return labels, obj["spec"], (obj.get("status") or {}).get("traffic")

@@ -1,0 +1,228 @@
+"""Every Pod in the store has a process, and every process has a Pod in the store.
+
+A Pod that is deleted first loses its traffic (`drain`), then gets SIGTERM, then SIGKILL. A process
+that ends is started again, later each time. Being ready is asked of the process, never assumed.
+"""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from knative.local import pods_status
+from knative.local.errors import NotFound
+from knative.local.pods_env import ConfigError, Surroundings, pod_folder, resolve
+from knative.local.pods_probe import Probe
+from knative.local.processes import Process, Spawn, free_port
+from knative.local.store import Object, Store
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+REVISION = "serving.knative.dev/revision"
+LOG_LIMIT, LOG_KEPT = 16 << 20, 1 << 20  # bytes
+BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)  # seconds; the last one repeats
+SHUTDOWN_GRACE = 3.0
+
+
+@dataclass(slots=True)
+class Replica:
+    """A Pod's process as the data plane sees it."""
+
+    pod: Object
+    port: int = 0
+    ready: bool = False
+    stopping: bool = False
+    ends: list[int] = field(default_factory=list)  # exit codes so far, oldest first
+    problem: str = ""  # the last reason for not running, for a person
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def revision(self) -> Key | None:
+        """The Revision that the Pod belongs to."""
+        meta = self.pod["metadata"]
+        name = (meta.get("labels") or {}).get(REVISION)
+        return (meta["namespace"], name) if name else None
+
+
+class PodRunner:
+    """Runs the Pods of the store until cancelled."""
+
+    def __init__(self, store: Store, around: Surroundings) -> None:
+        self._store = store
+        self._around = around
+        self._replicas: dict[str, Replica] = {}  # by uid
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._listeners: list[Callable[[Key], None]] = []
+        self.drain: Callable[[Replica], Awaitable[None]] | None = None
+
+    def on_change(self, listener: Callable[[Key], None]) -> None:
+        """Call `listener` with a Revision's key when a replica of it gets ready or stops being so."""
+        self._listeners.append(listener)
+
+    def replicas(self, revision: Key) -> list[Replica]:
+        """List the processes of a Revision, stopping ones included."""
+        return [r for r in self._replicas.values() if r.revision == revision]
+
+    async def run(self) -> None:
+        """Follow the store until cancelled, then end every process."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_logs_small())
+                async for event in self._store.watch("Pod"):
+                    self._observe(event.type, event.object)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _observe(self, change: str, pod: Object) -> None:
+        uid = pod["metadata"]["uid"]
+        if change == "DELETED":
+            if replica := self._replicas.get(uid):
+                replica.stopping = True
+                replica.stop.set()
+                self._tell(replica)
+        elif uid in self._replicas:
+            self._replicas[uid].pod = pod
+        else:
+            self._replicas[uid] = Replica(pod)
+            self._tasks[uid] = asyncio.create_task(self._life(uid))
+
+    def _tell(self, replica: Replica) -> None:
+        if key := replica.revision:
+            for listener in self._listeners:
+                listener(key)
+
+    async def _life(self, uid: str) -> None:
+        replica = self._replicas[uid]
+        try:
+            while not replica.stopping:
+                began = time.monotonic()
+                await self._once(replica)
+                if not replica.stopping:
+                    await self._back_off(replica, ran=time.monotonic() - began)
+        finally:
+            del self._replicas[uid], self._tasks[uid]
+            self._tell(replica)
+            shutil.rmtree(pod_folder(self._around.data, replica.pod), ignore_errors=True)
+
+    async def _once(self, replica: Replica) -> None:
+        try:
+            process = await self._start(replica)
+        except (ConfigError, OSError) as error:
+            reason = "CreateContainerConfigError"
+            replica.problem = str(error)
+            replica.ends.append(-1)
+            self._publish(replica, pods_status.waiting(reason, str(error)))
+            return
+        self._publish(replica, pods_status.running())
+        ended = asyncio.create_task(process.wait())
+        asked = asyncio.create_task(replica.stop.wait())
+        probing = asyncio.create_task(self._probe(replica))
+        try:
+            await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await self._wind_down(replica, process)
+        except asyncio.CancelledError:
+            await asyncio.shield(process.stop(SHUTDOWN_GRACE))
+            raise
+        finally:
+            probing.cancel()
+            asked.cancel()
+            self._not_ready(replica)
+        self._ended(replica, await ended)
+
+    async def _start(self, replica: Replica) -> Process:
+        meta = replica.pod["metadata"]
+        replica.port = free_port()
+        ports = {"PORT": replica.port, "METRICS_PORT": free_port()}
+        command = resolve(replica.pod, self._store, self._around, ports)
+        file = self.log_file(meta["name"])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        name = f"{meta['namespace']}_{meta['name']}"
+        with file.open("ab") as out:
+            spawn = Spawn(name, command.argv, command.env, command.cwd)
+            return await Process.start(spawn, self._around.data, out)
+
+    async def _wind_down(self, replica: Replica, process: Process) -> None:
+        grace = replica.pod["spec"].get("terminationGracePeriodSeconds", 30)
+        if self.drain and replica.revision:
+            await self.drain(replica)
+        await process.stop(grace)
+
+    async def _probe(self, replica: Replica) -> None:
+        container = replica.pod["spec"]["containers"][0]
+        async for ready in Probe(container.get("readinessProbe"), replica.port).results():
+            if ready != replica.ready:
+                replica.ready = ready
+                self._publish(replica, pods_status.running())
+                self._tell(replica)
+
+    def _not_ready(self, replica: Replica) -> None:
+        if replica.ready:
+            replica.ready = False
+            self._tell(replica)
+
+    def _ended(self, replica: Replica, code: int) -> None:
+        replica.ends.append(code)
+        replica.problem = self.log_tail(replica.pod["metadata"]["name"]) or f"exit status {code}"
+        self._publish(replica, pods_status.terminated(code, replica.problem))
+        self._tell(replica)
+
+    async def _back_off(self, replica: Replica, ran: float) -> None:
+        if ran > BACKOFF[-1]:
+            replica.ends.clear()  # it had run well: the next end starts from the shortest pause
+        delay = BACKOFF[min(len(replica.ends), len(BACKOFF)) - 1]
+        try:
+            async with asyncio.timeout(delay):
+                await replica.stop.wait()
+        except TimeoutError:
+            pass
+
+    def _publish(self, replica: Replica, state: Object) -> None:
+        meta = replica.pod["metadata"]
+        now = datetime.now(UTC)
+        status = pods_status.pod_status(
+            replica.pod, state, ready=replica.ready, restarts=len(replica.ends), now=now
+        )
+        try:
+            replica.pod = self._store.update_status("Pod", meta["namespace"], meta["name"], status)
+        except NotFound:
+            pass  # deleted while it ended: nobody asks for its status any more
+
+    def log_file(self, pod: str) -> Path:
+        """Return where a Pod's output goes."""
+        return self._around.data / "logs" / f"{pod}.log"
+
+    def log_tail(self, pod: str, lines: int = 5, size: int = 2000) -> str:
+        """Return the last lines of a Pod's output."""
+        return "\n".join([*_tail(self.log_file(pod), size)][-lines:])
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            await asyncio.sleep(10)
+            for file in (self._around.data / "logs").glob("*.log"):
+                if file.stat().st_size > LOG_LIMIT:
+                    _shorten(file)
+
+
+def _tail(file: Path, size: int) -> Iterator[str]:
+    if file.exists():
+        with file.open("rb") as content:
+            content.seek(max(0, file.stat().st_size - size))
+            yield from content.read().decode(errors="replace").splitlines()
+
+
+def _shorten(file: Path) -> None:
+    # Writers append, so they go on at the new end; what they write in between may be lost.
+    with file.open("r+b") as content:
+        content.seek(-LOG_KEPT, 2)
+        kept = content.read()
+        content.truncate(0)
+        content.seek(0)
+        content.write(kept)

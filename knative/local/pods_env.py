@@ -1,0 +1,186 @@
+"""What a Pod's process is started with: its command line, environment and files.
+
+There is no mount namespace, so a volume's `mountPath` inside values and arguments is replaced by
+the real folder. `command` and `args` run from the project's root; an `image` is recorded, not run.
+Anything that cannot be honoured is refused with its name, as Kubernetes does (ConfigError).
+"""
+
+import base64
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from knative.local.errors import NotFound
+from knative.local.store import Object, Store
+
+ROOT = Path(__file__).parents[2]
+# A container sees only what it is given; these few make a laptop's process work at all.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "https_proxy")
+_REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+
+
+class ConfigError(Exception):
+    """The Pod asks for something that is not there; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all Pods share: the data folder, the gateway's port, the kubeconfig."""
+
+    data: Path
+    gateway_port: int
+    kubeconfig: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A resolved command line and environment."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+
+
+def resolve(pod: Object, store: Store, around: Surroundings, ports: Mapping[str, int]) -> Command:
+    """Resolve the first container of a Pod; writes the files of its volumes."""
+    container = pod["spec"]["containers"][0]
+    real = _mounts(pod, container, store, around.data)
+    env = {k: os.environ[k] for k in INHERITED if k in os.environ}
+    env |= {"PYTHONUNBUFFERED": "1", "HOSTNAME": pod["metadata"]["name"]}
+    env |= {name: str(port) for name, port in ports.items()}
+    declared = {**_env_from(pod, container, store), **dict(_env(pod, container, store, env))}
+    env |= {name: _relocate(value, real) for name, value in declared.items()}
+    env = _network(around, env) | env
+    words = [*container.get("command", []), *container.get("args", [])]
+    if not container.get("command"):
+        raise ConfigError(f'container "{container.get("name", "")}" has no command to run')
+    words = [_relocate(_expand(word, env), real) for word in words]
+    if words[0] in ("python", "python3"):
+        words[0] = sys.executable
+    cwd = Path(_relocate(container.get("workingDir", ""), real) or ROOT)
+    return Command(tuple(words), env, cwd if cwd.is_dir() else ROOT)
+
+
+def _network(around: Surroundings, env: Mapping[str, str]) -> dict[str, str]:
+    # Cluster addresses resolve nowhere on a laptop: the gateway is the proxy that knows them.
+    proxy = f"http://127.0.0.1:{around.gateway_port}"
+    outside = urlsplit(env.get("AWS_ENDPOINT_URL", "")).hostname
+    direct = ",".join(filter(None, ("127.0.0.1", "localhost", outside)))
+    return {
+        "HTTP_PROXY": proxy,
+        "http_proxy": proxy,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "KUBECONFIG": str(around.kubeconfig),
+    }
+
+
+def _env_from(pod: Object, container: Object, store: Store) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
+            if field in source:
+                prefix = source.get("prefix", "")
+                values = _data(pod, store, kind, source[field])
+                found |= {prefix + k: v.decode() for k, v in values.items()}
+    return found
+
+
+def _env(
+    pod: Object, container: Object, store: Store, known: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    seen = dict(known)
+    for entry in container.get("env", []):
+        value = _value(pod, entry, store)
+        if value is not None:
+            seen[entry["name"]] = _expand(value, seen)
+            yield entry["name"], seen[entry["name"]]
+
+
+def _value(pod: Object, entry: Object, store: Store) -> str | None:
+    source = entry.get("valueFrom")
+    if not source:
+        return str(entry.get("value", ""))
+    if "fieldRef" in source:
+        return _field(pod, source["fieldRef"]["fieldPath"])
+    for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
+        if ref := source.get(field):
+            value = _data(pod, store, kind, ref).get(ref["key"])
+            if value is None and not ref.get("optional"):
+                raise ConfigError(f'couldn\'t find key {ref["key"]} in {kind} "{ref["name"]}"')
+            return None if value is None else value.decode()
+    raise ConfigError(f"env {entry['name']}: valueFrom {', '.join(source)} is not supported")
+
+
+def _field(pod: Object, path: str) -> str:
+    found: Any = {**pod, "status": {"podIP": "127.0.0.1", "hostIP": "127.0.0.1"}}
+    match = re.fullmatch(r"metadata\.(labels|annotations)\['(.+)'\]", path)
+    for part in ("metadata", *match.groups()) if match else path.split("."):
+        found = found.get(part, {}) if isinstance(found, dict) else {}
+    return found if isinstance(found, str) else ""
+
+
+def _data(pod: Object, store: Store, kind: str, ref: Object) -> dict[str, bytes]:
+    name = ref.get("name") or ref.get("secretName", "")
+    try:
+        found = store.get(kind, pod["metadata"]["namespace"], name)
+    except NotFound:
+        if ref.get("optional"):
+            return {}
+        raise ConfigError(f'{kind.lower()} "{name}" not found') from None
+    if kind == "ConfigMap":
+        return {k: v.encode() for k, v in (found.get("data") or {}).items()}
+    plain = {k: v.encode() for k, v in (found.get("stringData") or {}).items()}
+    return {k: base64.b64decode(v) for k, v in (found.get("data") or {}).items()} | plain
+
+
+def _mounts(pod: Object, container: Object, store: Store, data: Path) -> dict[str, str]:
+    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
+    real = {}
+    for mount in container.get("volumeMounts", []):
+        if mount["name"] not in volumes:
+            raise ConfigError(f'volume "{mount["name"]}" is mounted but not declared')
+        folder = _folder(pod, volumes[mount["name"]], store, data) / mount.get("subPath", "")
+        real[mount["mountPath"].rstrip("/")] = str(folder)
+    return real
+
+
+def pod_folder(data: Path, pod: Object) -> Path:
+    """Return where the files of one Pod are; they go with it."""
+    meta = pod["metadata"]
+    return data / "run" / "pods" / f"{meta['namespace']}_{meta['name']}"
+
+
+def _folder(pod: Object, volume: Object, store: Store, data: Path) -> Path:
+    if claim := volume.get("persistentVolumeClaim"):
+        folder = data / "volumes" / claim["claimName"]
+    else:
+        folder = pod_folder(data, pod) / volume["name"]
+    folder.mkdir(parents=True, exist_ok=True)
+    for field, kind in (("secret", "Secret"), ("configMap", "ConfigMap")):
+        if field in volume:
+            for name, content in _data(pod, store, kind, volume[field]).items():
+                file = folder / name
+                file.touch(mode=0o600)
+                file.write_bytes(content)
+            return folder
+    if "persistentVolumeClaim" in volume or "emptyDir" in volume:
+        return folder
+    raise ConfigError(f'volume "{volume["name"]}" is of a kind that is not supported')
+
+
+def _relocate(value: str, real: Mapping[str, str]) -> str:
+    for path in sorted(real, key=len, reverse=True):
+        replaced = re.sub(rf"(?<![\w.-]){re.escape(path)}(?![\w.-])", lambda _: real[path], value)  # noqa: B023 - used at once
+        if replaced != value:
+            return replaced
+    return value
+
+
+def _expand(value: str, env: Mapping[str, str]) -> str:
+    return _REFERENCE.sub(lambda m: env.get(m[1], m[0]), value)

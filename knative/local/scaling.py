@@ -1,0 +1,224 @@
+"""Applies the autoscaler's decision: as many Pods as it says, and what became of them as conditions.
+
+The rule: nothing runs while nothing is asked for. Load is sampled every second and decided on every
+two while some Revision has replicas; a request at a sleeping one wakes it at once.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from knative.local import autoscaler_config, revision_pods
+from knative.local.dataplane import routing, stats
+from knative.local.dataplane.activator import Activator
+from knative.local.dataplane.envoy import Envoy
+from knative.local.dataplane.routing import Key
+from knative.local.dataplane.stats import Reading
+from knative.local.errors import NotFound
+from knative.local.pods import REVISION, PodRunner
+from knative.local.store import Object, Store, WatchEvent
+from knative.serving import autoscale
+from knative.serving.autoscale import Memory, Sample
+
+SAMPLE_EVERY = 1.0
+DECIDE_EVERY = 2
+
+
+@dataclass(slots=True)
+class _Scaled:
+    """One Revision under the autoscaler."""
+
+    revision: Object
+    memory: Memory
+    began: float  # when the start of now began
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=3600))
+    failed: bool = False
+
+
+class Scaler:
+    """The autoscaler's and the Revision controller's shell."""
+
+    def __init__(
+        self, store: Store, runner: PodRunner, envoy: Envoy, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._runner, self._envoy, self._now = store, runner, envoy, now
+        self.activator = Activator(self._ready_ports, self.wake)
+        self._scaled: dict[Key, _Scaled] = {}
+        self._routes: dict[Key, frozenset[Key]] = {}
+        self._config: dict[str, str] = {}
+        self._before: dict[Key, Reading] = {}
+        self._dirty: asyncio.Queue[Key] = asyncio.Queue()
+        self._active = asyncio.Event()
+        runner.on_change(self._replicas_changed)
+
+    def _ready_ports(self, key: Key) -> list[int]:
+        return [r.port for r in self._runner.replicas(key) if r.ready and not r.stopping]
+
+    def _replicas_changed(self, key: Key) -> None:
+        self.activator.release(key)
+        self._dirty.put_nowait(key)
+
+    def wake(self, key: Key) -> None:
+        """A request waits at a Revision: it gets a replica if it has none coming."""
+        scaled = self._scaled.get(key)
+        if scaled is None:
+            self.activator.refuse(key, f'revision "{key[1]}" not found')
+            return
+        before = scaled.memory
+        scaled.memory = autoscale.wake(self._policy(scaled).policy, before, self._now())
+        if scaled.memory != before:
+            scaled.began, scaled.failed = self._now(), False
+            scaled.samples.clear()
+            self._dirty.put_nowait(key)
+        self._active.set()
+
+    async def run(self) -> None:
+        """Scale until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(self._reconcile())
+            group.create_task(self._tick())
+
+    async def _watch(self) -> None:
+        observers = {
+            "ConfigMap": self._observe_config,
+            "Route": self._observe_route,
+            "Revision": self._observe_revision,
+            "Pod": self._observe_pod,
+        }
+        async for event in self._store.watch(*observers):
+            meta = event.object["metadata"]
+            observers[event.object["kind"]](event, (meta["namespace"], meta["name"]))
+
+    def _observe_config(self, event: WatchEvent, key: Key) -> None:
+        if key == ("knative-serving", "config-autoscaler"):
+            self._config = {} if event.type == "DELETED" else event.object.get("data") or {}
+
+    def _observe_route(self, event: WatchEvent, key: Key) -> None:
+        targets = () if event.type == "DELETED" else routing.routed(event.object)
+        self._routes[key] = frozenset(targets)
+
+    def _observe_pod(self, event: WatchEvent, key: Key) -> None:
+        name = (event.object["metadata"].get("labels") or {}).get(REVISION)
+        if name and event.type == "DELETED":  # perhaps by a person: it is replaced
+            self._dirty.put_nowait((key[0], name))
+
+    def _observe_revision(self, event: WatchEvent, key: Key) -> None:
+        if event.type == "DELETED":
+            self._scaled.pop(key, None)
+            self.activator.refuse(key, f'revision "{key[1]}" was deleted')
+            return
+        if key in self._scaled:
+            self._scaled[key].revision = event.object
+        else:
+            self._scaled[key] = self._adopt(event.object)
+        self._active.set()
+        self._dirty.put_nowait(key)
+
+    def _adopt(self, revision: Object) -> _Scaled:
+        now = self._now()
+        scaled = _Scaled(revision, Memory(), now)
+        pods = len(self._pods(revision))
+        if (revision.get("status") or {}).get("actualReplicas") is not None:
+            # Known from before a restart: it goes on with what it had.
+            desired = pods or autoscaler_config.scaling(revision, self._config).policy.min_scale
+            active = now if desired else None
+            scaled.memory = Memory(desired=desired, initialized=True, active_since=active)
+        else:
+            scaled.memory = autoscale.start(self._policy(scaled).policy, now)
+        return scaled
+
+    def _policy(self, scaled: _Scaled) -> autoscaler_config.Scaling:
+        return autoscaler_config.scaling(scaled.revision, self._config)
+
+    def _pods(self, revision: Object) -> list[Object]:
+        meta = revision["metadata"]
+        return self._store.list("Pod", meta["namespace"], {REVISION: meta["name"]})
+
+    async def _tick(self) -> None:
+        count, last = 0, self._now()
+        while True:
+            if not any(self._at_work(key, s) for key, s in self._scaled.items()):
+                self._active.clear()
+                await self._active.wait()
+                last = self._now()
+            await asyncio.sleep(SAMPLE_EVERY)
+            now = self._now()
+            await self._sample(now, now - last)
+            last, count = now, count + 1
+            if count % DECIDE_EVERY == 0:
+                self._decide(now)
+
+    def _at_work(self, key: Key, scaled: _Scaled) -> bool:
+        held = bool(scaled.memory.desired or self._runner.replicas(key))
+        return held or bool(self._policy(scaled).policy.min_scale and self._reachable(key))
+
+    async def _sample(self, now: float, elapsed: float) -> None:
+        readings = await self._envoy.readings()
+        for key, scaled in self._scaled.items():
+            if self._at_work(key, scaled):
+                before, after = (r.get(key, Reading()) for r in (self._before, readings))
+                measure = stats.rate if self._policy(scaled).by_rate else stats.concurrency
+                scaled.samples.append(Sample(now, measure(before, after, elapsed)))
+        self._before = readings
+
+    def _decide(self, now: float) -> None:
+        for key, scaled in self._scaled.items():
+            if not self._at_work(key, scaled):
+                continue
+            ready = len(self._ready_ports(key))
+            scaled.memory = autoscale.decide(
+                self._policy(scaled).policy,
+                scaled.memory,
+                scaled.samples,
+                ready,
+                now,
+                reachable=self._reachable(key),
+            )
+            self._dirty.put_nowait(key)
+
+    def _reachable(self, key: Key) -> bool:
+        return any(key in targets for targets in self._routes.values())
+
+    async def _reconcile(self) -> None:
+        while True:
+            keys = {await self._dirty.get()}
+            while not self._dirty.empty():
+                keys.add(self._dirty.get_nowait())
+            for key in keys & self._scaled.keys():
+                with suppress(NotFound):  # deleted meanwhile
+                    self._apply(key, self._scaled[key])
+
+    def _apply(self, key: Key, scaled: _Scaled) -> None:
+        problem = self._problem(key, scaled)
+        desired = scaled.memory.desired
+        pods = self._pods(scaled.revision)
+        for _ in range(desired - len(pods)):
+            self._store.create(revision_pods.pod_for(scaled.revision))
+        for pod in revision_pods.surplus(pods, self._runner.replicas(key), desired):
+            self._store.delete("Pod", key[0], pod["metadata"]["name"])
+        ready = len(self._ready_ports(key))
+        revision = self._store.get("Revision", *key)
+        status = revision_pods.revision_status(
+            revision, ready, desired, problem, datetime.now(UTC)
+        )
+        self._store.update_status("Revision", *key, status)
+
+    def _problem(self, key: Key, scaled: _Scaled) -> tuple[str, str]:
+        if self._ready_ports(key) or not scaled.memory.desired:
+            return ("", "")
+        replicas = self._runner.replicas(key)
+        if message := revision_pods.failure(replicas):
+            self.activator.refuse(key, message)
+            return (revision_pods.exit_reason(replicas), message)
+        deadline = autoscaler_config.progress_deadline(scaled.revision)
+        if self._now() - scaled.began < deadline:
+            return ("", "")
+        message = f"the process was not ready within {deadline:g} s"
+        self.activator.refuse(key, message)
+        scaled.memory = Memory(initialized=True)
+        return ("ProgressDeadlineExceeded", message)

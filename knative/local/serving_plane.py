@@ -1,0 +1,69 @@
+"""The data plane's parts put together: Pods, Envoy, routes, activator, autoscaler, metrics."""
+
+import asyncio
+import resource
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from knative.local.asgi import serve
+from knative.local.dataplane import stats
+from knative.local.dataplane.bootstrap import Ports
+from knative.local.dataplane.controller import DataPlane
+from knative.local.dataplane.envoy import Envoy
+from knative.local.pods import PodRunner
+from knative.local.pods_env import Surroundings
+from knative.local.processes import free_port
+from knative.local.scaling import Scaler
+from knative.local.store import Store
+
+if TYPE_CHECKING:  # the platform is composed of this module
+    from knative.local.platform import Platform
+
+
+async def run(platform: "Platform") -> None:
+    """Run Pods and carry requests to them until cancelled."""
+    _allow_many_connections()
+    ports = Ports(
+        platform.gateway_port, free_port(), platform.activator_port, platform.ingress_port
+    )
+    around = Surroundings(platform.data, platform.gateway_port, platform.data / "kubeconfig")
+    runner = PodRunner(platform.store, around)
+    envoy = Envoy(platform.data, ports)
+    plane = DataPlane(platform.store, runner, envoy, platform.domain)
+    scaler = Scaler(platform.store, runner, envoy)
+    envoy.prepare(plane.resources())
+    app = Starlette(
+        routes=[
+            Route("/metrics", metrics_endpoint(platform.store, envoy)),
+            Mount("/activate", app=scaler.activator),
+        ]
+    )
+    async with asyncio.TaskGroup() as group:
+        for part in (serve(app, platform.activator_port), envoy.run(), runner.run()):
+            group.create_task(part)
+        await envoy.ready()
+        group.create_task(plane.run())
+        group.create_task(scaler.run())
+
+
+def metrics_endpoint(store: Store, envoy: Envoy) -> "type[object] | object":
+    """Make the endpoint that answers with the request metrics of all Revisions."""
+
+    async def answer(_: Request) -> PlainTextResponse:
+        revisions = [r["metadata"] for r in store.list("Revision")]
+        labels = {(m["namespace"], m["name"]): m.get("labels") or {} for m in revisions}
+        return PlainTextResponse(stats.metrics(await envoy.readings(), labels))
+
+    return answer
+
+
+def _allow_many_connections() -> None:
+    # Ten thousand waiting requests are as many connections; children inherit the limit.
+    with suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
