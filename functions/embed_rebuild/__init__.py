@@ -1,0 +1,1 @@
+"""Documents in S3 → a new generation of the embedding index, incrementally, blue/green."""

@@ -1,0 +1,36 @@
+"""What `embed-rebuild` is told by its environment, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where documents, models and the index are."""
+
+    bucket: str
+    """`BUCKET`: the bucket that holds the documents. Required."""
+    prefix: str
+    """`DOCUMENTS_PREFIX`: keys under it are documents. Default `documents/`."""
+    index_dir: Path
+    """`INDEX_DIR`: the index's folder, shared with `inference`. Required."""
+    model_cache_dir: Path
+    """`MODEL_CACHE_DIR`: the model cache. Required."""
+    embedder_digest: str
+    """`EMBEDDER_DIGEST`: build for this embedder only. Default: the newest one in the cache, and
+    those that have an index already."""
+    threads: int
+    """`EMBED_THREADS`: threads of one inference; 0, the default, lets ONNX Runtime choose."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read `environ`; KeyError names a variable that is missing."""
+        return cls(
+            bucket=environ["BUCKET"],
+            prefix=environ.get("DOCUMENTS_PREFIX", "documents/"),
+            index_dir=Path(environ["INDEX_DIR"]),
+            model_cache_dir=Path(environ["MODEL_CACHE_DIR"]),
+            embedder_digest=environ.get("EMBEDDER_DIGEST", ""),
+            threads=int(environ.get("EMBED_THREADS", "0")),
+        )

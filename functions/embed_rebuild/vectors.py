@@ -1,0 +1,79 @@
+"""Vectors that were computed once, by content key: no text meets the same embedder twice.
+
+The key covers embedder, chunker and text, so a new embedder or chunker finds nothing here and
+embeds everything. Each batch is committed, so a run that dies is resumed where it stopped.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from functions.index.chunks import CHUNKER, Chunk
+from functions.index.embedder import Embedder
+from functions.index.generation import Vectors
+
+BATCH = 256
+"""Texts between two commits."""
+
+
+def content_key(embedder: str, chunk: Chunk) -> str:
+    """Return what a vector depends on, as one digest."""
+    content = f"{embedder}\n{CHUNKER}\n{chunk.embedded_text}"
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class VectorCache:
+    """A SQLite file beside the generations; only the holder of the builders' lock opens it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def vectors(self, embedder: Embedder, chunks: Sequence[Chunk]) -> tuple[Vectors, int]:
+        """Return one vector a chunk, and how many of them had to be embedded now."""
+        keys = [content_key(embedder.digest, chunk) for chunk in chunks]
+        texts = dict(zip(keys, (chunk.embedded_text for chunk in chunks), strict=True))
+        with closing(self._open()) as database:
+            known = _known(database, keys)
+            missing = [key for key in texts if key not in known]
+            for start in range(0, len(missing), BATCH):
+                known |= _embed(database, embedder, texts, missing[start : start + BATCH])
+        shape = (len(chunks), embedder.dimension)
+        return np.array([known[key] for key in keys], dtype=np.float32).reshape(shape), len(missing)
+
+    def keep(self, keys: Iterable[str], embedder: str) -> None:
+        """Forget this embedder's vectors but those of `keys`."""
+        with closing(self._open()) as database, database:
+            database.execute("create temp table kept (key text primary key) without rowid")
+            database.executemany("insert or ignore into kept values (?)", ((key,) for key in keys))
+            database.execute(
+                "delete from vectors where embedder = ? and key not in (select key from kept)",
+                (embedder,),
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path)
+        database.execute(
+            "create table if not exists vectors"
+            " (key text primary key, embedder text not null, vector blob not null) without rowid"
+        )
+        return database
+
+
+def _known(database: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Vectors]:
+    query = "select vector from vectors where key = ?"
+    rows = ((key, database.execute(query, (key,)).fetchone()) for key in dict.fromkeys(keys))
+    return {key: np.frombuffer(row[0], dtype=np.float32) for key, row in rows if row is not None}
+
+
+def _embed(
+    database: sqlite3.Connection, embedder: Embedder, texts: dict[str, str], keys: Sequence[str]
+) -> dict[str, Vectors]:
+    fresh = dict(zip(keys, embedder.embed([texts[key] for key in keys]), strict=True))
+    rows = [(key, embedder.digest, vector.tobytes()) for key, vector in fresh.items()]
+    with database:
+        database.executemany("insert or replace into vectors values (?, ?, ?)", rows)
+    return fresh

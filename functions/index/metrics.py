@@ -1,0 +1,5 @@
+"""The index's size, told by whoever has it open."""
+
+from functions.runtime.metrics import gauge
+
+INDEX_SIZE = gauge("embedding_index_size", "Chunks in the current generation of the index")

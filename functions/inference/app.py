@@ -1,0 +1,118 @@
+"""`inference`: `POST /v1/research`, whole or as server-sent events, and its OpenAPI document."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from functions.index.embedder import open_embedder
+from functions.index.store import IndexStore
+from functions.inference.entities import Ner
+from functions.inference.openapi import document
+from functions.inference.research import Draft, Research
+from functions.inference.retrieve import Index
+from functions.inference.schema import Filters, parse_research
+from functions.inference.settings import Settings
+from functions.registry.cache import ModelCache
+from functions.registry.errors import ReleaseMissing
+from functions.runtime import coldstart
+from functions.runtime.errors import Unavailable, UnsupportedMediaType
+from functions.runtime.function import Function, loaded
+from functions.runtime.metrics import counter, histogram
+
+MAX_BODY = 64 << 10
+JUST_STARTED = 5.0
+"""Seconds after it became ready in which a process says, with its answers, how it started."""
+REQUESTS = counter("inference_requests", "Research questions by outcome", ("outcome",))
+LATENCY = histogram("inference_latency_seconds", "Seconds from question to answer")
+
+
+@asynccontextmanager
+async def load(environ: Mapping[str, str]) -> AsyncIterator[Research]:
+    """Open the embedder and the index beside each other, while `ner` is woken."""
+    settings = Settings.from_env(environ)
+    ner = Ner(settings.ner_url, settings.ner_timeout)
+    try:
+        ner.wake()
+        research = await asyncio.to_thread(_open, settings, ner)
+        try:
+            yield research
+        finally:
+            research.index.close()
+    finally:
+        await ner.close()
+
+
+def _open(settings: Settings, ner: Ner) -> Research:
+    if not settings.model_digest:
+        raise Unavailable("no model is configured yet")
+    try:
+        release = ModelCache(settings.model_cache_dir).release(settings.model_digest)
+    except ReleaseMissing as error:
+        raise Unavailable(str(error)) from error
+    version = str(release.manifest.version)
+    embedder = open_embedder(release.path, release.digest, version, settings.threads)
+    index = Index(IndexStore(settings.index_dir), release.digest, settings.search)
+    return Research(embedder, index, ner)
+
+
+async def warm(research: Research) -> None:
+    """Embed a question and search what is there; an index that is not built yet is no fault."""
+
+    def once() -> None:
+        query = research.embedder.embed(["Is everything warm?"])[0]
+        searcher = research.index.searcher()
+        if searcher is not None:
+            searcher.search(query, 1, Filters())
+
+    await asyncio.to_thread(once)
+
+
+async def post_research(request: Request) -> Response:
+    """`POST /v1/research`."""
+    media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if media.lower() != "application/json":
+        raise UnsupportedMediaType("send the question as application/json")
+    asked = parse_research(await request.body())
+    research = loaded(request, Research)
+    with LATENCY.labels().time():
+        draft = await research.draft(asked)
+        REQUESTS.labels(outcome="answered" if draft.answer.supported else "unsupported").inc()
+        if asked.stream:
+            return StreamingResponse(_events(research, draft), media_type="text/event-stream")
+        return JSONResponse(_timed(await research.finish(draft)))
+
+
+async def _events(research: Research, draft: Draft) -> AsyncIterator[str]:
+    async for name, data in research.stream(draft):
+        body = _timed(data) if name == "done" else data
+        yield f"event: {name}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+
+def _timed(body: dict[str, Any]) -> dict[str, Any]:
+    phases = coldstart.phases()
+    if coldstart.process_age() - sum(phases.values()) > JUST_STARTED:
+        return body
+    return body | {"timings": body["timings"] | {"cold_start": phases}}
+
+
+async def get_openapi(_request: Request) -> Response:
+    """`GET /openapi.json`."""
+    return JSONResponse(document())
+
+
+function = Function(
+    name="inference",
+    load=load,
+    routes=[
+        Route("/v1/research", post_research, methods=["POST"]),
+        Route("/openapi.json", get_openapi),
+    ],
+    warm=warm,
+    max_body=MAX_BODY,
+)

@@ -1,0 +1,6 @@
+"""For plain functions-framework: `--target main --source functions/inference/main.py --asgi`."""
+
+from functions.inference.app import function
+from functions.runtime.function import target
+
+main = target(function)

@@ -1,0 +1,115 @@
+"""The way of one question: retrieve → rerank by sentence → answer → entities, with what served it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from functions.index.embedder import Embedder
+from functions.inference.answer import Answer, compose, split
+from functions.inference.entities import Entities, Ner
+from functions.inference.retrieve import Index, Searcher
+from functions.inference.schema import ResearchRequest
+from functions.runtime.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer before its entities are known."""
+
+    answer: Answer
+    index: dict[str, Any]
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Research:
+    """The function's resource: an embedder, its index, `ner`."""
+
+    embedder: Embedder
+    index: Index
+    ner: Ner
+
+    async def draft(self, request: ResearchRequest) -> Draft:
+        """Answer without entities; Unavailable until the index was built for this embedder."""
+        return await asyncio.to_thread(self._draft, request)
+
+    async def finish(self, draft: Draft) -> dict[str, Any]:
+        """Add the entities, and return the response's body."""
+        started = time.monotonic()
+        entities = Entities()
+        if draft.answer.supported:
+            entities = await self.ner.entities(draft.answer.text)
+        timings = draft.timings | {"entities": round(time.monotonic() - started, 4)}
+        timings["total"] = round(sum(timings.values()), 4)
+        body = {
+            "answer": draft.answer.text,
+            "supported": draft.answer.supported,
+            "citations": [asdict(citation) for citation in draft.answer.citations],
+            "entities": list(entities.found),
+            "models": self._models(entities),
+            "index": draft.index,
+            "timings": timings,
+        }
+        return body | ({"entities_error": entities.error} if entities.error else {})
+
+    async def answer(self, request: ResearchRequest) -> dict[str, Any]:
+        """Return the whole body."""
+        return await self.finish(await self.draft(request))
+
+    async def stream(self, draft: Draft) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Yield the citations one by one while `ner` works, then the whole body."""
+        whole = asyncio.create_task(self.finish(draft))
+        try:
+            for citation in draft.answer.citations:
+                yield "sentence", {"text": citation.text, "citation": asdict(citation)}
+            yield "done", await whole
+        finally:
+            whole.cancel()
+
+    def _draft(self, request: ResearchRequest) -> Draft:
+        clock = _Clock()
+        searcher = self.index.searcher()
+        if searcher is None:
+            raise Unavailable("the index has not been built for this embedder yet", retry_after=2)
+        query = self.embedder.embed([request.question])[0]
+        clock.lap("embed")
+        hits = searcher.search(query, request.top_k, request.filters)
+        clock.lap("retrieve")
+        candidates = split([hit.chunk for hit in hits])
+        vectors = self.embedder.embed([candidate.text for candidate in candidates])
+        answer = compose(request.question, candidates, query, vectors)
+        clock.lap("rerank")
+        return Draft(answer, _described(searcher), clock.laps)
+
+    def _models(self, entities: Entities) -> dict[str, Any]:
+        return {
+            "answerer": "extractive",
+            "embedder": {"digest": self.embedder.digest, "version": self.embedder.version},
+            "ner": entities.model,
+        }
+
+
+class _Clock:
+    """Seconds between laps, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._last, 4)
+        self._last = now
+
+
+def _described(searcher: Searcher) -> dict[str, Any]:
+    manifest = searcher.generation.manifest
+    return {
+        "generation": manifest.generation,
+        "documents": manifest.documents,
+        "chunks": manifest.chunks,
+        "created_at": manifest.created_at,
+        "search": searcher.method,
+    }

@@ -1,0 +1,155 @@
+"""Which chunks are near a question: from the current generation, which may change at any time.
+
+Up to 50,000 chunks the vectors are compared exactly, out of a memory map: a few milliseconds, nothing
+missed, and no import of chromadb in a cold start. Above, Chroma searches a copy of its own, since
+it is neither safe between processes nor willing to open a read-only volume.
+"""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from functions.index import chroma
+from functions.index.chunks import Chunk
+from functions.index.generation import CHROMA, Generation, Vectors
+from functions.index.metrics import INDEX_SIZE
+from functions.index.store import IndexStore, Stamp
+from functions.inference.schema import Filters
+
+MOST_EXACT = 50_000
+OVERFETCH = 4
+"""How many times more Chroma is asked for when filters will take some away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk and the cosine between it and the question."""
+
+    chunk: Chunk
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """One opened generation; `close` lets go of what the search holds."""
+
+    generation: Generation
+    method: str
+    rank: Callable[[Vectors, int, Filters], list[int]]
+    close: Callable[[], None]
+
+    def search(self, query: Vectors, count: int, filters: Filters) -> list[Hit]:
+        """Return the nearest chunks that pass the filters, nearest first."""
+        rows = self.rank(query, count, filters)
+        vectors, chunks = self.generation.vectors, self.generation.chunks
+        return [Hit(chunks[row], float(vectors[row] @ query)) for row in rows]
+
+
+class Index:
+    """The current generation for one embedder, opened again when another becomes current."""
+
+    def __init__(self, store: IndexStore, embedder: str, search: str) -> None:
+        self._store, self._embedder, self._search = store, embedder, search
+        self._lock = threading.Lock()
+        self._stamp: Stamp | None = None
+        self._searcher: Searcher | None = None
+        self._retired: Searcher | None = None
+
+    def searcher(self) -> Searcher | None:
+        """Return the current generation; None before the first. Costs one `stat`, or an opening.
+
+        Blocking. The one before stays open until the next change: a request may be in the middle
+        of it.
+        """
+        if self._store.stamp(self._embedder) != self._stamp:
+            with self._lock:
+                self._refresh()
+        return self._searcher
+
+    def close(self) -> None:
+        """Let go of what is open."""
+        for searcher in (self._searcher, self._retired):
+            if searcher is not None:
+                searcher.close()
+
+    def _refresh(self) -> None:
+        stamp = self._store.stamp(self._embedder)
+        if stamp == self._stamp:
+            return
+        generation = self._store.open(self._embedder)
+        fresh = None if generation is None else _searcher(generation, self._search)
+        if self._retired is not None:
+            self._retired.close()
+        self._retired, self._searcher, self._stamp = self._searcher, fresh, stamp
+        INDEX_SIZE.labels().set(0 if generation is None else generation.manifest.chunks)
+
+
+def passes(chunk: Chunk, filters: Filters) -> bool:
+    """Tell whether the chunk's document is one of those that the filters name."""
+    if filters.source and chunk.source != filters.source:
+        return False
+    if filters.tags and not set(filters.tags) & set(chunk.tags):
+        return False
+    return _in_time(chunk.date, filters)
+
+
+def _in_time(date: str, filters: Filters) -> bool:
+    """Compare dates; a bound may be the beginning of one: up to `2024` is that whole year."""
+    if not date:
+        return not (filters.date_from or filters.date_to)
+    return date >= filters.date_from and (
+        not filters.date_to or date[: len(filters.date_to)] <= filters.date_to
+    )
+
+
+def _searcher(generation: Generation, search: str) -> Searcher:
+    small = generation.manifest.chunks <= MOST_EXACT
+    if search == "exact" or (search == "auto" and small) or not generation.chunks:
+        return Searcher(generation, "exact", _exact(generation), lambda: None)
+    stack = ExitStack()
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="index-"))) / CHROMA
+    shutil.copytree(generation.path / CHROMA, copy)
+    records = stack.enter_context(chroma.collection(copy))
+    return Searcher(generation, "chroma", _approximate(generation, records), stack.close)
+
+
+def _exact(generation: Generation) -> Callable[[Vectors, int, Filters], list[int]]:
+    def rank(query: Vectors, count: int, filters: Filters) -> list[int]:
+        allowed = _allowed(generation, filters)
+        similarities = generation.vectors[allowed] @ query
+        return [int(row) for row in allowed[np.argsort(-similarities, kind="stable")[:count]]]
+
+    return rank
+
+
+def _allowed(generation: Generation, filters: Filters) -> NDArray[np.int64]:
+    if filters == Filters():
+        return np.arange(len(generation.chunks))
+    rows = [row for row, chunk in enumerate(generation.chunks) if passes(chunk, filters)]
+    return np.array(rows, dtype=np.int64)
+
+
+def _approximate(
+    generation: Generation, records: Any
+) -> Callable[[Vectors, int, Filters], list[int]]:
+    row_of = {name: row for row, name in enumerate(chroma.record_ids(generation.chunks))}
+    exact = _exact(generation)
+
+    def rank(query: Vectors, count: int, filters: Filters) -> list[int]:
+        if filters == Filters():
+            wanted = min(count, len(row_of))
+            return [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
+        wanted = min(count * OVERFETCH, len(row_of))
+        rows = [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
+        kept = [row for row in rows if passes(generation.chunks[row], filters)][:count]
+        return kept if len(kept) == count else exact(query, count, filters)
+
+    return rank

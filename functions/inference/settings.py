@@ -1,0 +1,38 @@
+"""What `inference` is told by its environment, read once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the model, the index and `ner` are."""
+
+    model_cache_dir: Path
+    """`MODEL_CACHE_DIR`: the model cache. Required."""
+    model_digest: str
+    """`MODEL_DIGEST`: the embedder to serve with; set by a rollout. Empty: none yet."""
+    index_dir: Path
+    """`INDEX_DIR`: the index's folder; only read. Required."""
+    search: str
+    """`INDEX_SEARCH`: `exact`, `chroma`, or `auto`, the default: exact up to 50,000 chunks."""
+    ner_url: str
+    """`NER_URL`: where `ner` answers. Empty: answers carry no entities."""
+    ner_timeout: float
+    """`NER_TIMEOUT_SECONDS`: how long to wait for `ner`, its cold start included. Default 10."""
+    threads: int
+    """`EMBED_THREADS`: threads of one inference; 0, the default, lets ONNX Runtime choose."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read `environ`; KeyError names a variable that is missing."""
+        return cls(
+            model_cache_dir=Path(environ["MODEL_CACHE_DIR"]),
+            model_digest=environ.get("MODEL_DIGEST", ""),
+            index_dir=Path(environ["INDEX_DIR"]),
+            search=environ.get("INDEX_SEARCH", "auto"),
+            ner_url=environ.get("NER_URL", "").rstrip("/"),
+            ner_timeout=float(environ.get("NER_TIMEOUT_SECONDS", "10")),
+            threads=int(environ.get("EMBED_THREADS", "0")),
+        )
