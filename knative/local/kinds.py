@@ -2,7 +2,7 @@
 
 A row also says which columns `kubectl get` prints: those of Knative's own CustomResourceDefinitions
 and of Kubernetes. A column is a name and a path into the object; `…[Type]` picks a condition,
-`#` counts, and `@age` is the time since creation.
+`#` counts, and a name with `@` is computed (table.py).
 """
 
 from collections.abc import Mapping
@@ -33,15 +33,15 @@ SCALE: Columns = (
     ("Desired Replicas", "status.desiredReplicas"),
 )
 POD: Columns = (
-    ("Ready", "status.conditions[Ready].status"),
+    ("Ready", "@pod"),
     ("Status", "status.phase"),
     ("Restarts", "status.containerStatuses[0].restartCount"),
 )
 EVENT: Columns = (
-    ("Last Seen", "lastTimestamp"),
+    ("Last Seen", "@seen"),
     ("Type", "type"),
     ("Reason", "reason"),
-    ("Object", "involvedObject.name"),
+    ("Object", "@object"),
     ("Message", "message"),
 )
 PVC: Columns = (("Status", "status.phase"), ("Volume", "spec.volumeName"))

@@ -5,7 +5,6 @@ or the state after it. resourceVersion is one counter over all kinds and never g
 restarts. Readers get private copies. Watchers see writes in order and miss none.
 """
 
-import asyncio
 import copy
 import json
 import sqlite3
@@ -16,19 +15,26 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from knative.local import kinds
+from knative.local.changes import Change, Changes, EventType, Subscription, parse
 from knative.local.errors import AlreadyExists, Conflict, Expired, NotFound
 
 Object = dict[str, Any]
-EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 Objects = list[Object]
 Key = tuple[str, str, str]
 
-__all__ = ["AlreadyExists", "Conflict", "Expired", "NotFound", "Object", "Store", "WatchEvent"]
-
-HISTORY = 10_000  # remembered writes: how far back a watch may start
+__all__ = [
+    "AlreadyExists",
+    "Change",
+    "Conflict",
+    "Expired",
+    "NotFound",
+    "Object",
+    "Store",
+    "WatchEvent",
+]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -49,14 +55,6 @@ class WatchEvent:
     object: Object
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    revision: int
-    type: EventType
-    kind: str
-    body: str  # JSON: each receiver parses its own copy
-
-
 def key_of(obj: Object) -> Key:
     """Return the (kind, namespace, name) under which an object is stored."""
     meta = obj["metadata"]
@@ -66,28 +64,6 @@ def key_of(obj: Object) -> Key:
 def timestamp(now: datetime) -> str:
     """Write a time the way Kubernetes does: UTC, whole seconds."""
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class _Watcher:
-    """One subscriber's queue; writes may come from any thread."""
-
-    def __init__(self, kind_names: Iterable[str]) -> None:
-        self.kinds = frozenset(kind_names)
-        self.pending: deque[_Change] = deque()
-        self._loop = asyncio.get_running_loop()
-        self._wake = asyncio.Event()
-
-    def offer(self, change: _Change) -> None:
-        if change.kind in self.kinds:
-            self.pending.append(change)
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._wake.set)
-
-    async def next(self) -> _Change:
-        while not self.pending:
-            self._wake.clear()
-            await self._wake.wait()
-        return self.pending.popleft()
 
 
 class Store:
@@ -106,9 +82,7 @@ class Store:
         rows = self._db.execute("SELECT kind, namespace, name, body FROM objects")
         self._bodies: dict[Key, str] = {(k, ns, n): body for k, ns, n, body in rows}
         self._revision: int = self._db.execute("SELECT revision FROM counter").fetchone()[0]
-        self._history: deque[_Change] = deque(maxlen=HISTORY)
-        self._forgotten = self._revision  # watches may start at or after this revision
-        self._watchers: set[_Watcher] = set()
+        self._changes = Changes(self._revision)
 
     def close(self) -> None:
         """Close the file; the store is unusable afterwards."""
@@ -123,7 +97,7 @@ class Store:
         body = self._bodies.get((kind, namespace, name))
         if body is None:
             raise NotFound(f'{kinds.resource(kind)} "{name}" not found', kinds.details(kind, name))
-        return _parse(body)
+        return parse(body)
 
     def list(
         self, kind: str, namespace: str | None = None, labels: Mapping[str, str] | None = None
@@ -131,7 +105,7 @@ class Store:
         """Return private copies, ordered by namespace and name. `None` means every namespace."""
         with self._lock:
             keys = sorted(k for k in self._bodies if k[0] == kind and namespace in (None, k[1]))
-            found = [_parse(self._bodies[k]) for k in keys]
+            found = [parse(self._bodies[k]) for k in keys]
         wanted = dict(labels or {}).items()
         return [o for o in found if wanted <= (o["metadata"].get("labels") or {}).items()]
 
@@ -202,9 +176,9 @@ class Store:
         uid = owner["metadata"]["uid"]
         inside = owner["metadata"]["name"] if owner["kind"] == "Namespace" else None
         return [
-            _parse(body)
+            parse(body)
             for (_, namespace, _), body in self._bodies.items()
-            if (inside and namespace == inside) or (uid in body and _owns(uid, _parse(body)))
+            if (inside and namespace == inside) or (uid in body and _owns(uid, parse(body)))
         ]
 
     def _commit(self, writes: Sequence[tuple[EventType, Object]]) -> None:
@@ -213,12 +187,14 @@ class Store:
         for number, (type_, obj) in enumerate(writes, self._revision + 1):
             obj["metadata"]["resourceVersion"] = str(number)
             body = json.dumps(obj, separators=(",", ":"))
-            changes.append((key_of(obj), _Change(number, type_, obj["kind"], body)))
+            key = key_of(obj)
+            change = Change(number, type_, obj["kind"], body, self._bodies.get(key))
+            changes.append((key, change))
         self._persist(changes)
         for key, change in changes:
             self._publish(key, change)
 
-    def _persist(self, changes: Sequence[tuple[Key, _Change]]) -> None:
+    def _persist(self, changes: Sequence[tuple[Key, Change]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for key, change in changes:
@@ -232,54 +208,29 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
 
-    def _publish(self, key: Key, change: _Change) -> None:
+    def _publish(self, key: Key, change: Change) -> None:
         if change.type == "DELETED":
             self._bodies.pop(key, None)
         else:
             self._bodies[key] = change.body
         self._revision = change.revision
-        if len(self._history) == HISTORY:
-            self._forgotten = self._history[0].revision
-        self._history.append(change)
-        for watcher in self._watchers:
-            watcher.offer(change)
+        self._changes.publish(change)
+
+    def subscribe(self, kind_names: Iterable[str], since: int) -> Subscription:
+        """Listen to the writes after revision `since`, or raise Expired."""
+        with self._lock:
+            return self._changes.subscribe(kind_names, since)
 
     async def watch(self, *kind_names: str) -> AsyncIterator[WatchEvent]:
         """Yield every existing object as ADDED, then each change, in order, without end."""
-        async for event in self.watch_since(kind_names, None):
-            yield event
-
-    async def watch_since(
-        self, kind_names: Iterable[str], since: int | None
-    ) -> AsyncIterator[WatchEvent]:
-        """Yield changes after revision `since`; `None` starts with what exists. May raise Expired."""
-        watcher = _Watcher(kind_names)
         with self._lock:
-            self._rewind(watcher, since)
-            self._watchers.add(watcher)
-        try:
-            while True:
-                change = await watcher.next()
-                yield WatchEvent(change.type, _parse(change.body))
-        finally:
-            self._watchers.discard(watcher)
-
-    def _rewind(self, watcher: _Watcher, since: int | None) -> None:
-        if since is None:
-            past: Iterable[_Change] = (
-                _Change(0, "ADDED", key[0], self._bodies[key]) for key in sorted(self._bodies)
-            )
-        elif since < self._forgotten:
-            raise Expired(f"too old resource version: {since} ({self._forgotten})")
-        else:
-            past = (change for change in self._history if change.revision > since)
-        for change in past:
-            watcher.offer(change)
-
-
-def _parse(body: str) -> Object:
-    parsed: Object = json.loads(body)
-    return parsed
+            existing = [body for key, body in sorted(self._bodies.items()) if key[0] in kind_names]
+            subscription = self._changes.subscribe(kind_names, self._revision)
+        with subscription:
+            for body in existing:
+                yield WatchEvent("ADDED", parse(body))
+            while change := await subscription.next():
+                yield WatchEvent(change.type, change.object())
 
 
 def _check_fresh(old: Object, new: Object) -> None:

@@ -1,0 +1,32 @@
+"""The Kubernetes API of the platform, as `kubectl`, `kn` and client libraries expect it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from knative.local.api.app import Api, build
+from knative.local.api.kubeconfig import write_kubeconfig
+from knative.local.api.seed import seed
+from knative.local.api.tls import certificate
+from knative.local.asgi import serve
+from knative.local.store import Store
+
+if TYPE_CHECKING:  # the platform imports its parts, not the other way round
+    from knative.local.platform import Platform
+
+__all__ = ["build_app", "run"]
+
+
+def build_app(store: Store, token: str, data: Path) -> Starlette:
+    """Return the API as an ASGI app over a store that has the platform's namespaces."""
+    seed(store)
+    return build(Api(store, token, data / "logs"))
+
+
+async def run(platform: "Platform") -> None:
+    """Serve the API and write the kubeconfig that leads to it, until cancelled."""
+    app = build_app(platform.store, platform.token, platform.data)
+    write_kubeconfig(platform.data, platform.api_port, platform.token)
+    await serve(app, platform.api_port, certificate(platform.data, datetime.now(UTC)))

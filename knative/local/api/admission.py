@@ -1,0 +1,83 @@
+"""The one table of what is filled in and refused on a write, by kind.
+
+A rule is pure: it changes the new object in place, and raises BadRequest to refuse it. What it may
+know of the cluster is in `Settings`, the two ConfigMaps that Knative too reads them from.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from knative.local.errors import BadRequest, Conflict, NotFound
+from knative.local.serving import rules
+from knative.local.serving.rules import Settings
+from knative.local.store import Object, Store
+
+Rule = Callable[[Object, Object | None, Settings], None]  # new, old, settings
+
+
+def admit(store: Store, obj: Object, old: Object | None) -> Object:
+    """Return the object with defaults, or raise why it is refused."""
+    for rule in RULES.get(obj["kind"], ()):
+        rule(obj, old, _settings(store))
+    return obj
+
+
+def check_delete(obj: Object) -> None:
+    """Refuse to delete what the platform itself needs."""
+    if obj["kind"] == "Namespace" and obj["metadata"]["name"] in PROTECTED:
+        raise Conflict(f"namespace {obj['metadata']['name']!r} belongs to the platform")
+
+
+PROTECTED = ("default", "knative-eventing", "knative-serving")
+
+
+def _settings(store: Store) -> Settings:
+    return Settings(
+        features=_config(store, "config-features"), autoscaler=_config(store, "config-autoscaler")
+    )
+
+
+def _config(store: Store, name: str) -> Mapping[str, str]:
+    try:
+        data: dict[str, str] = store.get("ConfigMap", "knative-serving", name).get("data") or {}
+    except NotFound:
+        return {}
+    return data
+
+
+def _namespace(obj: Object, _old: Object | None, _settings: Settings) -> None:
+    obj["status"] = {"phase": "Active"}
+
+
+def _claim(obj: Object, _old: Object | None, _settings: Settings) -> None:
+    """Bind at once: a claim is a directory, and making one cannot wait for anything."""
+    spec = obj.setdefault("spec", {})
+    spec.setdefault("volumeName", obj["metadata"]["name"])
+    capacity: Any = (spec.get("resources") or {}).get("requests") or {}
+    modes = spec.get("accessModes") or ["ReadWriteOnce"]
+    obj["status"] = {"phase": "Bound", "accessModes": modes, "capacity": capacity}
+
+
+def _secret(obj: Object, old: Object | None, _settings: Settings) -> None:
+    obj.setdefault("type", (old or {}).get("type", "Opaque"))
+    texts = obj.pop("stringData", None) or {}
+    encoded = {k: base64.b64encode(v.encode()).decode() for k, v in texts.items()}
+    if encoded:
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
+    for key, value in (obj.get("data") or {}).items():
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError as error:
+            raise BadRequest(f"data[{key}] is not base64: {error}") from error
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "Namespace": (_namespace,),
+    "PersistentVolumeClaim": (_claim,),
+    "Secret": (_secret,),
+    "Service": (rules.default_service, rules.check_service),
+    "Configuration": (rules.default_configuration, rules.check_configuration),
+    "Revision": (rules.check_revision,),
+    "Route": (rules.default_route, rules.check_route),
+}

@@ -1,0 +1,104 @@
+"""What get, list and watch were asked for: selectors, pages, tables; no I/O of its own."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+
+from knative.local.api.selectors import field_selector, label_selector
+from knative.local.api.streams import Match, Watch
+from knative.local.api.table import table
+from knative.local.errors import BadRequest
+from knative.local.kinds import Kind
+from knative.local.store import Object, Store
+
+WATCH_SECONDS = 3600.0  # when the client names no time
+
+Show = Callable[[Sequence[Object], Object], Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list, and its ListMeta."""
+
+    items: list[Object]
+    meta: Object
+
+
+def page(store: Store, kind: Kind, namespace: str | None, query: Mapping[str, str]) -> Page:
+    """Return the objects that match, from `continue` on, at most `limit`."""
+    match = _match(None, query)
+    found = [o for o in store.list(kind.kind, namespace) if match(o)]
+    after = _position(query.get("continue", ""))
+    rest = [o for o in found if _place(o) > after] if after else found
+    limit = number(query.get("limit") or "0", "limit")
+    meta: Object = {"resourceVersion": str(store.revision())}
+    if 0 < limit < len(rest):
+        token = json.dumps(_place(rest[limit - 1])).encode()
+        meta["continue"] = base64.urlsafe_b64encode(token).decode()
+        meta["remainingItemCount"] = len(rest) - limit
+        rest = rest[:limit]
+    return Page(rest, meta)
+
+
+def watch(kind: Kind, namespace: str | None, query: Mapping[str, str], show: Show | None) -> Watch:
+    """Return the watch that a client asked for."""
+    initial = query.get("sendInitialEvents") == "true"
+    text = query.get("resourceVersion") or "0"
+    since = None if initial or text == "0" else number(text, "resourceVersion")
+
+    def render(obj: Object) -> Any:
+        return show([obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}) if show else obj
+
+    return Watch(
+        kind=kind,
+        match=_match(namespace, query),
+        since=since,
+        initial=initial,
+        bookmarks=query.get("allowWatchBookmarks") == "true",
+        seconds=float(query.get("timeoutSeconds") or WATCH_SECONDS),
+        render=render,
+    )
+
+
+def renderer(kind: Kind, request: Request, now: datetime) -> Show | None:
+    """Return how to print a table when the client prefers one, else None."""
+    if "as=Table" not in request.headers.get("accept", ""):
+        return None
+    return lambda objects, meta: table(kind, objects, meta, now)
+
+
+def number(text: str, name: str) -> int:
+    """Read a whole number of the query."""
+    if not text.isdigit():
+        raise BadRequest(f"{name}: {text!r} is not a whole number")
+    return int(text)
+
+
+def _match(namespace: str | None, query: Mapping[str, str]) -> Match:
+    labels = label_selector(query.get("labelSelector", ""))
+    fields = field_selector(query.get("fieldSelector", ""))
+
+    def match(obj: Object) -> bool:
+        inside = namespace is None or obj["metadata"].get("namespace") == namespace
+        return inside and labels(obj) and fields(obj)
+
+    return match
+
+
+def _place(obj: Object) -> tuple[str, str]:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _position(token: str) -> tuple[str, str] | None:
+    if not token:
+        return None
+    try:
+        namespace, name = json.loads(base64.urlsafe_b64decode(token))
+    except ValueError as error:
+        raise BadRequest("continue: not a token of this API") from error
+    return str(namespace), str(name)

@@ -1,0 +1,37 @@
+"""One way to serve an ASGI app inside the platform's process: loopback, no signal handlers."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+SHUTDOWN_SECONDS = 2  # open watches end with the platform
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the platform."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+async def serve(app: ASGIApp, port: int, tls: tuple[Path, Path] | None = None) -> None:
+    """Serve on 127.0.0.1 until cancelled, over TLS when given (certificate, key)."""
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+    )
+    with contextlib.closing(config.bind_socket()) as listener:
+        await _Server(config).serve(sockets=[listener])

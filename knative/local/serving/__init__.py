@@ -1,0 +1,1 @@
+"""Knative Serving on one machine: Service → Configuration → Revision → Route."""
