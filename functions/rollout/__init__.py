@@ -1,0 +1,1 @@
+"""rollout: a changed Service → warm → golden set → canary → promoted or rolled back."""

@@ -32,7 +32,8 @@ class State:
     wrote last, to notice a person's hand. since: when the phase or step began; started: when the
     rollout did (seconds since the epoch). needed: replicas that promotion waits for. golden: what
     the golden set said. previous, previous_until: who is kept warm, and until when. outbox: events
-    that are due (`[type, payload, traceparent]`). trace: the traceparent of what began it. history: `[time, phase, weight, why]` of every traffic write.
+    that are due (`[type, payload, traceparent]`). trace: the traceparent of what began it.
+    history: `[time, phase, weight, why]` of every traffic write.
     """
 
     phase: Phase
@@ -93,6 +94,15 @@ def dump(state: State) -> str:
         if value != field.default:
             out[field.name] = _snapshot_json(value) if field.name == "baseline" else value
     return json.dumps(out, separators=(",", ":"), ensure_ascii=False)
+
+
+def of(service: Mapping[str, Any]) -> State | None:
+    """Return the state on a Service; None when there is none that can be read."""
+    text = (service["metadata"].get("annotations") or {}).get(ANNOTATION)
+    try:
+        return load(text) if text else None
+    except StateUnreadable:
+        return None
 
 
 def load(text: str) -> State:

@@ -1,0 +1,6 @@
+"""The entry for plain functions-framework: `--target main --asgi`."""
+
+from functions.rollout.app import function
+from functions.runtime.function import target
+
+main = target(function)

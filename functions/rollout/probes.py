@@ -1,0 +1,112 @@
+"""Probes: the facts that a phase needs, measured from outside, as a caller would see them.
+
+A fact that cannot be had is left out with a note: the decision then waits, and its patience ends.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import httpx
+
+from functions.registry.cache import ModelCache, Release
+from functions.registry.errors import RegistryError
+from functions.rollout import golden
+from functions.rollout.settings import Settings
+from functions.rollout.warm import ENTITIES, warm
+from knative.serving import samples, traffic
+from knative.serving.observation import Facts, GoldenResult, Observation
+from knative.serving.policy import Policy
+from knative.serving.rollout import address
+from knative.serving.state import State
+from knative.serving.table import Phase
+
+_LOG = logging.getLogger(__name__)
+
+
+class Probes:
+    """Measures warmth, the golden set and samples of one Service's Revisions."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, settings: Settings, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._cache = ModelCache(settings.model_cache)
+        self._clock = clock
+        self._measures: Mapping[Phase, Callable[[Observation, State, Policy], Awaitable[Facts]]] = {
+            Phase.WARMING: self._warming,
+            Phase.EVALUATING: self._evaluating,
+            Phase.CANARY: self._canary,
+        }
+
+    async def measure(self, seen: Observation, state: State | None, policy: Policy) -> Facts:
+        """Return what the phase needs to know; most phases need nothing."""
+        measure = self._measures.get(state.phase) if state else None
+        return await measure(seen, state, policy) if measure and state else Facts()
+
+    async def _warming(self, seen: Observation, state: State, _policy: Policy) -> Facts:
+        release, _why = await self._release(state.digest)
+        inference = ENTITIES if release and release.manifest.task == golden.TASK else None
+        is_warm, note = await warm(
+            self._http, _candidate(seen), inference, self._settings.warm_seconds
+        )
+        return Facts(warm=is_warm, note=note)
+
+    async def _evaluating(self, seen: Observation, state: State, policy: Policy) -> Facts:
+        try:
+            result = await self._golden(seen, state, policy)
+        except golden.GoldenUnavailable as error:
+            return Facts(note=str(error))
+        facts = await self._canary(seen, state, policy)
+        return Facts(golden=result, snapshot=facts.snapshot, note=facts.note)
+
+    async def _canary(self, seen: Observation, _state: State, _policy: Policy) -> Facts:
+        url = self._settings.request_metrics_url
+        if not url:
+            return Facts(note="REQUEST_METRICS_URL is not set")
+        try:
+            response = await self._http.get(url)
+            response.raise_for_status()
+            now = self._clock()
+            return Facts(snapshot=samples.parse(response.text, seen.service.namespace, now))
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            _LOG.warning("no samples of requests: %r", error)
+            return Facts(note=repr(error))
+
+    async def _golden(self, seen: Observation, state: State, policy: Policy) -> GoldenResult:
+        if not state.digest:
+            return GoldenResult(passed=True, evidence="no model in the template: ready is enough")
+        release, why = await self._release(state.digest)
+        if release is None:
+            raise golden.GoldenUnavailable(why)
+        manifest = release.manifest
+        if manifest.task != golden.TASK or not manifest.golden:
+            no_metric = f"no golden metric exists for {manifest.task}: ready is enough"
+            return GoldenResult(passed=True, evidence=no_metric)
+        examples = await asyncio.to_thread(golden.read, release.path / manifest.golden)
+        ours = await golden.score(self._endpoint(_candidate(seen)), examples)
+        theirs = None
+        if state.stable:  # untagged: until the canary starts, the Service's own address is stable's
+            theirs = await golden.score(self._endpoint(_service(seen)), examples)
+        return golden.compare(ours, theirs, policy)
+
+    def _endpoint(self, url: str) -> golden.Endpoint:
+        return golden.Endpoint(self._http, url, self._settings.golden_batch)
+
+    async def _release(self, digest: str | None) -> tuple[Release | None, str]:
+        if not digest:
+            return None, "no model in the template"
+        try:
+            return await asyncio.to_thread(self._cache.release, digest), ""
+        except RegistryError as error:
+            return None, str(error)
+
+
+def _candidate(seen: Observation) -> str:
+    return address(traffic.CANDIDATE, seen.service.name, seen.service.namespace)
+
+
+def _service(seen: Observation) -> str:
+    return f"http://{seen.service.name}.{seen.service.namespace}.svc.cluster.local"
