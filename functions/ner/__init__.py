@@ -1,0 +1,1 @@
+"""Named entities in texts of any length, with character offsets."""

@@ -48,7 +48,8 @@ class NerModel:
     def read(self, text: str) -> Job:
         """Cut a text into tokens and windows."""
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        pieces = Pieces(encoding.ids, encoding.offsets, encoding.word_ids)
+        words = [-1 if word is None else word for word in encoding.word_ids]
+        pieces = Pieces(encoding.ids, encoding.offsets, words)
         return Job(text, pieces, plan(pieces.words, self.window, self.overlap))
 
     def judge(self, windows: Sequence[Sequence[int]]) -> list[Output]:

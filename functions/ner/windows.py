@@ -7,6 +7,7 @@ is judged by it alone. Windows begin and end between words. Pure.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,14 +29,16 @@ def plan(words: Sequence[int], size: int, overlap: int) -> list[Window]:
 
     Every token is spoken for by exactly one window. A word longer than a window is cut.
     """
+    if not words:
+        return []
     spans = list(_spans(words, size, overlap))
     borders = [0]
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in pairwise(spans):
         borders.append(_word_start(words, (start + end) // 2, start))
     borders.append(len(words))
     return [
         Window(start, end, first, last)
-        for (start, end), first, last in zip(spans, borders, borders[1:], strict=False)
+        for (start, end), (first, last) in zip(spans, pairwise(borders), strict=True)
     ]
 
 

@@ -36,11 +36,6 @@ def build(recipe: Recipe, model: Any, folder: Path, threads: int) -> dict[str, S
     return scores
 
 
-def is_complete(folder: Path) -> bool:
-    """True when this release was made before."""
-    return (folder / "release.json").exists()
-
-
 def _record(recipe: Recipe, metrics: dict[str, float]) -> dict[str, Any]:
     return {
         "schema": 1,

@@ -5,7 +5,6 @@ the same weights as one that was not. bfloat16 is used where the processor multi
 hardware, which halves the time.
 """
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +99,7 @@ def _save(path: Path, recipe: Recipe, model: Any, optimizer: Any, step: int) -> 
     partial = path.with_suffix(".partial")
     state = {"recipe": repr(recipe), "step": step, "optimizer": optimizer.state_dict()}
     torch.save({**state, "model": model.state_dict()}, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _restore(path: Path, recipe: Recipe, model: Any, optimizer: Any) -> int:

@@ -1,0 +1,129 @@
+"""ner's routes: entities, the Open Inference Protocol, the description of both."""
+
+import time
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from functions.ner import oip, openapi, schema
+from functions.ner.decode import Entity
+from functions.ner.service import Ner, load, warm
+from functions.runtime.disconnect import while_connected
+from functions.runtime.errors import ApiError, Unavailable, UnsupportedMediaType
+from functions.runtime.function import Function, loaded
+from functions.runtime.metrics import counter
+from functions.runtime.model_metrics import INFERENCE_REQUESTS, INFERENCE_SECONDS
+
+ENTITIES = counter("ner_entities_extracted", "Entities found, by label", ("label",))
+MAX_BODY = 8 << 20
+"""Bytes of JSON: the texts' own limit is a setting, and escapes make them longer."""
+
+
+async def entities(request: Request) -> Response:
+    """POST /v1/entities."""
+    ner = loaded(request, Ner)
+    texts = schema.texts(await _json_body(request), ner.settings)
+    found = await _find(request, ner, texts)
+    return JSONResponse(schema.response(found, ner.model))
+
+
+async def infer(request: Request) -> Response:
+    """POST /v2/models/ner[/versions/…]/infer."""
+    ner = _named(request)
+    request_id, texts = oip.request(await _json_body(request), ner)
+    found = await _find(request, ner, texts)
+    return JSONResponse(oip.response(ner, request_id, found))
+
+
+async def model_metadata(request: Request) -> Response:
+    """GET /v2/models/ner[/versions/…]."""
+    return JSONResponse(oip.metadata(_named(request)))
+
+
+async def model_ready(request: Request) -> Response:
+    """GET /v2/models/ner[/versions/…]/ready."""
+    _named(request)
+    return JSONResponse({"name": oip.MODEL, "ready": True})
+
+
+async def server(_request: Request) -> Response:
+    """GET /v2."""
+    return JSONResponse(oip.SERVER)
+
+
+async def server_live(_request: Request) -> Response:
+    """GET /v2/health/live."""
+    return JSONResponse({"live": True})
+
+
+async def server_ready(request: Request) -> Response:
+    """GET /v2/health/ready."""
+    try:
+        loaded(request, Ner)
+    except Unavailable:
+        return JSONResponse({"ready": False}, 503)
+    return JSONResponse({"ready": True})
+
+
+async def description(_request: Request) -> Response:
+    """GET /openapi.json."""
+    return JSONResponse(openapi.document())
+
+
+def _named(request: Request) -> Ner:
+    ner = loaded(request, Ner)
+    oip.check_model(ner, request.path_params["model"], request.path_params.get("version"))
+    return ner
+
+
+async def _json_body(request: Request) -> bytes:
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if kind.lower() != "application/json":
+        raise UnsupportedMediaType("send application/json")
+    return await request.body()
+
+
+async def _find(request: Request, ner: Ner, texts: Sequence[str]) -> list[list[Entity]]:
+    """Ask the model and count what came of it."""
+    started, result = time.monotonic(), "error"
+    try:
+        found = await while_connected(request, ner.find(texts))
+        result = "ok"
+    except ApiError as error:
+        result = error.code
+        raise
+    finally:
+        INFERENCE_REQUESTS.labels(model=ner.model, result=result).inc()
+        INFERENCE_SECONDS.labels(model=ner.model).observe(time.monotonic() - started)
+    for one in (one for entities in found for one in entities):
+        ENTITIES.labels(label=one.label).inc()
+    return found
+
+
+def _model_routes() -> list[Route]:
+    routes = []
+    for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        routes += [
+            Route(model, model_metadata),
+            Route(f"{model}/ready", model_ready),
+            Route(f"{model}/infer", infer, methods=["POST"]),
+        ]
+    return routes
+
+
+function = Function(
+    name="ner",
+    load=load,
+    routes=[
+        Route("/v1/entities", entities, methods=["POST"]),
+        Route("/openapi.json", description),
+        Route("/v2", server),
+        Route("/v2/health/live", server_live),
+        Route("/v2/health/ready", server_ready),
+        *_model_routes(),
+    ],
+    warm=warm,
+    max_body=MAX_BODY,
+)

@@ -1,0 +1,116 @@
+"""ner's resource: texts in, entities out, by the configured release or, if allowed, by patterns.
+
+Tokenising and decoding of short texts happen where they are asked for, of long ones in a thread;
+the model has a thread of its own, in the batcher.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from functions.ner import heuristics
+from functions.ner.decode import Entity
+from functions.ner.model import Job, NerModel, Options, open_model
+from functions.ner.settings import Settings
+from functions.registry.cache import ModelCache, Release
+from functions.registry.errors import ReleaseMissing
+from functions.runtime.backends import Output
+from functions.runtime.batching import Batcher, Limits
+from functions.runtime.errors import Unavailable
+from functions.runtime.model_metrics import MODEL_INFO
+
+Shown = Sequence[int]
+INLINE = 4096
+"""Characters of a request that are handled on the event loop: well under a millisecond's work."""
+HEURISTIC = "heuristic"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An open release and the batcher that feeds it."""
+
+    release: Release
+    model: NerModel
+    batcher: Batcher[Shown, Output]
+
+    async def find(self, texts: Sequence[str], timeout: float) -> list[list[Entity]]:  # noqa: ASYNC109 - the queue drops what is late
+        """Find the entities of each text."""
+        aside = sum(map(len, texts)) > INLINE
+        jobs = await asyncio.to_thread(self._read, texts) if aside else self._read(texts)
+        shown = [window for job in jobs for window in job.shown()]
+        judged = await self.batcher.submit(shown, timeout)
+        if aside:
+            return await asyncio.to_thread(self._decode, jobs, judged)
+        return self._decode(jobs, judged)
+
+    def _read(self, texts: Sequence[str]) -> list[Job]:
+        return [self.model.read(text) for text in texts]
+
+    def _decode(self, jobs: Sequence[Job], judged: Sequence[Output]) -> list[list[Entity]]:
+        rows = iter(judged)
+        return [self.model.decode(job, [next(rows) for _ in job.windows]) for job in jobs]
+
+
+@dataclass(frozen=True, slots=True)
+class Ner:
+    """What the routes use; without an engine, patterns answer."""
+
+    settings: Settings
+    engine: Engine | None
+
+    @property
+    def model(self) -> str:
+        """Who answers: the release's name and version, or "heuristic"."""
+        return HEURISTIC if self.engine is None else release_name(self.engine.release)
+
+    async def find(self, texts: Sequence[str]) -> list[list[Entity]]:
+        """Find the entities of each text, within the configured time."""
+        if self.engine is None:
+            return [heuristics.find(text) for text in texts]
+        return await self.engine.find(texts, self.settings.timeout_ms / 1000)
+
+
+def release_name(release: Release) -> str:
+    """Return the name of a release's folder."""
+    return f"{release.manifest.name}-v{release.manifest.version}"
+
+
+@asynccontextmanager
+async def load(environ: Mapping[str, str]) -> AsyncIterator[Ner]:
+    """Open the release that `MODEL_DIGEST` names; raises Unavailable while there is none."""
+    settings = Settings.from_env(environ)
+    if not settings.digest:
+        if not settings.heuristics:
+            raise Unavailable("no model is configured yet")
+        yield Ner(settings, None)
+        return
+    release, model = await asyncio.to_thread(_open, settings)
+    manifest = release.manifest
+    MODEL_INFO.labels(
+        name=manifest.name, version=str(manifest.version), digest=manifest.digest
+    ).set(1)
+    async with Batcher[Shown, Output](model.judge, len, _limits(settings)) as batcher:
+        yield Ner(settings, Engine(release, model, batcher))
+
+
+async def warm(ner: Ner) -> None:
+    """Make one real inference."""
+    await ner.find(["Nestlé raised its outlook for 2024 by 4.2 % in Vevey, Mark Schneider said."])
+
+
+def _open(settings: Settings) -> tuple[Release, NerModel]:
+    try:
+        release = ModelCache(settings.cache).release(settings.digest)
+    except ReleaseMissing as error:
+        raise Unavailable(str(error)) from error
+    options = Options(settings.threads, settings.device, settings.window, settings.overlap)
+    return release, open_model(release.path, options)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        batch_tokens=settings.batch_tokens,
+        queue_tokens=settings.queue_tokens,
+        wait=settings.batch_wait_ms / 1000,
+    )

@@ -1,0 +1,64 @@
+"""The settings of ner: read from the environment once, when the function loads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Which release is served, and within which bounds."""
+
+    digest: str
+    """`MODEL_DIGEST`: the release to serve, `sha256:<hex>`; a rollout sets it. Default: none."""
+    cache: Path
+    """`MODEL_CACHE_DIR`: the model cache. Default /models."""
+    threads: int
+    """`MODEL_THREADS`: threads of one inference; 0 leaves it to the backend. Default 1."""
+    device: str
+    """`MODEL_DEVICE`: cpu, cuda or cuda:N. Default cpu."""
+    max_bytes: int
+    """`NER_MAX_BYTES`: bytes of all texts of a request, 413 past it. Default 1048576."""
+    max_texts: int
+    """`NER_MAX_TEXTS`: texts of a request, 422 past it. Default 1024."""
+    window: int
+    """`NER_WINDOW_TOKENS`: tokens that the model sees at once. Default 126."""
+    overlap: int
+    """`NER_OVERLAP_TOKENS`: tokens that neighbouring windows share. Default 32."""
+    batch_tokens: int
+    """`NER_BATCH_TOKENS`: tokens of one batch, padding included. Default 4096."""
+    queue_tokens: int
+    """`NER_QUEUE_TOKENS`: tokens that may wait; 429 past it. Default 65536."""
+    batch_wait_ms: int
+    """`NER_BATCH_WAIT_MS`: how long an idle model waits for company. Default 0."""
+    timeout_ms: int
+    """`NER_TIMEOUT_MS`: a request's time, 504 past it. Default 30000."""
+    heuristics: bool
+    """`NER_HEURISTICS`: `true` answers by patterns while no release is configured. Default false."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read `environ`; a value that is not a number raises ValueError with its name."""
+        return cls(
+            digest=environ.get("MODEL_DIGEST", ""),
+            cache=Path(environ.get("MODEL_CACHE_DIR", "/models")),
+            threads=_integer(environ, "MODEL_THREADS", 1),
+            device=environ.get("MODEL_DEVICE", "cpu"),
+            max_bytes=_integer(environ, "NER_MAX_BYTES", 1 << 20),
+            max_texts=_integer(environ, "NER_MAX_TEXTS", 1024),
+            window=_integer(environ, "NER_WINDOW_TOKENS", 126),
+            overlap=_integer(environ, "NER_OVERLAP_TOKENS", 32),
+            batch_tokens=_integer(environ, "NER_BATCH_TOKENS", 4096),
+            queue_tokens=_integer(environ, "NER_QUEUE_TOKENS", 65_536),
+            batch_wait_ms=_integer(environ, "NER_BATCH_WAIT_MS", 0),
+            timeout_ms=_integer(environ, "NER_TIMEOUT_MS", 30_000),
+            heuristics=environ.get("NER_HEURISTICS", "").lower() == "true",
+        )
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
+    try:
+        return int(environ.get(name, default))
+    except ValueError as error:
+        message = f"{name} must be a whole number, not {environ[name]!r}"
+        raise ValueError(message) from error

@@ -1,0 +1,149 @@
+"""Requests that arrive while the model works are answered together, each with its own answer.
+
+The model runs in one thread of its own, never on the event loop. A batch begins with what has
+waited longest and is filled with what is of like length, as long as its tokens, padding included,
+stay within bounds. What is past its deadline or was given up by its client is dropped before it
+costs anything; a full queue refuses at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from functions.runtime.errors import DeadlineExceeded, QueueFull
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a batcher, in tokens and seconds."""
+
+    batch_tokens: int = 4096
+    """Tokens of one batch, padding included; a single longer item still runs, alone."""
+    queue_tokens: int = 65_536
+    """Tokens that may wait; a request that finds less waiting is let in whole."""
+    wait: float = 0.0
+    """Seconds that an idle model waits for company; 0 answers at once."""
+
+
+@dataclass(slots=True, eq=False)
+class _Item(Generic[In, Out]):
+    value: In
+    size: int
+    deadline: float
+    answer: asyncio.Future[Out]
+
+
+class Batcher(Generic[In, Out]):
+    """Use as an async context manager; leaving it fails what still waits.
+
+    `run` gets a batch and returns one answer an item, in order; `size` is an item's tokens.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[In]], Sequence[Out]],
+        size: Callable[[In], int],
+        limits: Limits,
+    ) -> None:
+        self._run, self._size, self._limits = run, size, limits
+        self._waiting: list[_Item[In, Out]] = []
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Batcher[In, Out]":
+        """Start working."""
+        self._task = asyncio.create_task(self._work())
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Stop; the batch that is running is let finish."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for item in self._waiting:
+            item.answer.cancel()
+        await asyncio.to_thread(self._thread.shutdown)
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens in the queue."""
+        return sum(item.size for item in self._waiting)
+
+    async def submit(self, values: Sequence[In], timeout: float) -> list[Out]:  # noqa: ASYNC109 - a deadline for the queue
+        """Answer the items of one request; QueueFull at once, DeadlineExceeded after `timeout` s."""
+        if not values:
+            return []
+        if self.waiting_tokens >= self._limits.queue_tokens:
+            raise QueueFull("too many texts are waiting")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        items = [
+            _Item[In, Out](value, self._size(value), deadline, loop.create_future())
+            for value in values
+        ]
+        self._waiting += items
+        self._arrived.set()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return list(await asyncio.gather(*(item.answer for item in items)))
+        except TimeoutError:
+            raise DeadlineExceeded("the answer would come too late") from None
+        finally:  # also when the client went away: nothing of it is worked on any more
+            for item in items:
+                item.answer.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if self._limits.wait:
+                await asyncio.sleep(self._limits.wait)
+            self._arrived.clear()
+            while batch := self._next():
+                await self._answer(batch)
+
+    def _next(self) -> list[_Item[In, Out]]:
+        """Take the next batch out of the queue."""
+        self._waiting = [item for item in self._waiting if not item.answer.done()]
+        if not self._waiting:
+            return []
+        batch = choose(self._waiting, lambda item: item.size, self._limits.batch_tokens)
+        taken = set(map(id, batch))
+        self._waiting = [item for item in self._waiting if id(item) not in taken]
+        return batch
+
+    async def _answer(self, batch: Sequence[_Item[In, Out]]) -> None:
+        loop = asyncio.get_running_loop()
+        values = [item.value for item in batch]
+        try:
+            answers = await loop.run_in_executor(self._thread, self._run, values)
+        except Exception as error:  # noqa: BLE001 - every caller of the batch gets it, and logs it
+            for item in batch:
+                _settle(item, error)
+            return
+        for item, answer in zip(batch, answers, strict=True):
+            if not item.answer.done():
+                item.answer.set_result(answer)
+
+
+def choose(waiting: Sequence[Any], size: Callable[[Any], int], most: int) -> list[Any]:
+    """Choose a batch: the first of `waiting`, then those nearest to it in length, within `most`."""
+    first = size(waiting[0])
+    batch, longest = list[Any](), 0
+    for item in sorted(waiting, key=lambda item: abs(size(item) - first)):
+        widest = max(longest, size(item))
+        if batch and widest * (len(batch) + 1) > most:
+            break
+        batch.append(item)
+        longest = widest
+    return batch
+
+
+def _settle(item: _Item[Any, Any], error: Exception) -> None:
+    if not item.answer.done():
+        item.answer.set_exception(error)
