@@ -73,6 +73,10 @@ class Subscription:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._wake.set)
 
+    def waiting(self) -> bool:
+        """Say whether `next` would answer at once."""
+        return bool(self._pending)
+
     async def next(self, seconds: float | None = None) -> Change | None:
         """Return the next change, or None when none came in time."""
         while not self._pending:

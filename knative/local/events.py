@@ -9,7 +9,7 @@ from knative.local.store import NotFound, Object, Store, timestamp
 KEPT = 500  # per namespace
 
 
-def record_event(  # noqa: PLR0913 - the six things that an event says
+def record_event(
     store: Store,
     involved: Object,
     reason: str,

@@ -1,7 +1,7 @@
 """The one table of what is filled in and refused on a write, by kind.
 
-A rule is pure: it changes the new object in place, and raises BadRequest to refuse it. What it may
-know of the cluster is in `Settings`, the two ConfigMaps that Knative too reads them from.
+Both are pure: a default changes the new object in place, a check raises BadRequest to refuse it.
+What it may know of the cluster is in `Settings`, the two ConfigMaps that Knative too reads them from.
 """
 
 import base64
@@ -13,14 +13,22 @@ from knative.local.serving import rules
 from knative.local.serving.rules import Settings
 from knative.local.store import Object, Store
 
-Rule = Callable[[Object, Object | None, Settings], None]  # new, old, settings
+Default = Callable[[Object, Object | None], None]  # new, old
+Check = Callable[[Object, Object | None, Settings], None]
 
 
 def admit(store: Store, obj: Object, old: Object | None) -> Object:
     """Return the object with defaults, or raise why it is refused."""
-    for rule in RULES.get(obj["kind"], ()):
-        rule(obj, old, _settings(store))
+    fill(obj, old)
+    if refuse := CHECKS.get(obj["kind"]):
+        refuse(obj, old, _settings(store))
     return obj
+
+
+def fill(obj: Object, old: Object | None) -> None:
+    """Fill in what the object leaves open, in place."""
+    if default := DEFAULTS.get(obj["kind"]):
+        default(obj, old)
 
 
 def check_delete(obj: Object) -> None:
@@ -46,11 +54,11 @@ def _config(store: Store, name: str) -> Mapping[str, str]:
     return data
 
 
-def _namespace(obj: Object, _old: Object | None, _settings: Settings) -> None:
+def _namespace(obj: Object, _old: Object | None) -> None:
     obj["status"] = {"phase": "Active"}
 
 
-def _claim(obj: Object, _old: Object | None, _settings: Settings) -> None:
+def _claim(obj: Object, _old: Object | None) -> None:
     """Bind at once: a claim is a directory, and making one cannot wait for anything."""
     spec = obj.setdefault("spec", {})
     spec.setdefault("volumeName", obj["metadata"]["name"])
@@ -59,12 +67,15 @@ def _claim(obj: Object, _old: Object | None, _settings: Settings) -> None:
     obj["status"] = {"phase": "Bound", "accessModes": modes, "capacity": capacity}
 
 
-def _secret(obj: Object, old: Object | None, _settings: Settings) -> None:
+def _secret(obj: Object, old: Object | None) -> None:
     obj.setdefault("type", (old or {}).get("type", "Opaque"))
     texts = obj.pop("stringData", None) or {}
     encoded = {k: base64.b64encode(v.encode()).decode() for k, v in texts.items()}
     if encoded:
         obj["data"] = {**(obj.get("data") or {}), **encoded}
+
+
+def _check_secret(obj: Object, _old: Object | None, _settings: Settings) -> None:
     for key, value in (obj.get("data") or {}).items():
         try:
             base64.b64decode(value, validate=True)
@@ -72,12 +83,18 @@ def _secret(obj: Object, old: Object | None, _settings: Settings) -> None:
             raise BadRequest(f"data[{key}] is not base64: {error}") from error
 
 
-RULES: Mapping[str, tuple[Rule, ...]] = {
-    "Namespace": (_namespace,),
-    "PersistentVolumeClaim": (_claim,),
-    "Secret": (_secret,),
-    "Service": (rules.default_service, rules.check_service),
-    "Configuration": (rules.default_configuration, rules.check_configuration),
-    "Revision": (rules.check_revision,),
-    "Route": (rules.default_route, rules.check_route),
+DEFAULTS: Mapping[str, Default] = {
+    "Namespace": _namespace,
+    "PersistentVolumeClaim": _claim,
+    "Secret": _secret,
+    "Service": rules.default_service,
+    "Configuration": rules.default_configuration,
+    "Route": rules.default_route,
+}
+CHECKS: Mapping[str, Check] = {
+    "Secret": _check_secret,
+    "Service": rules.check_service,
+    "Configuration": rules.check_configuration,
+    "Revision": rules.check_revision,
+    "Route": rules.check_route,
 }

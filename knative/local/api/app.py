@@ -63,7 +63,7 @@ class Api:
             if request.url.path in _OPEN:
                 return _health(request.url.path)
             _authenticate(request, self.token)
-            document = _document(request.url.path)
+            document = _document(request.url.path.rstrip("/"))
             if document is not None:
                 return JSONResponse(document)
             return await self._resource(request)
@@ -188,43 +188,38 @@ def _authenticate(request: Request, token: str) -> None:
 
 def _document(path: str) -> Any:
     """Return a discovery or OpenAPI document, None when the address names no such thing."""
-    fixed = {
-        "/api": discovery.api_versions,
-        "/apis": discovery.group_list,
-        "/openapi/v3": discovery.openapi_root,
-    }
-    path = path.rstrip("/")
-    if path in fixed:
-        return fixed[path]()
-    parts = path.split("/")[1:]
-    if parts[:2] == ["openapi", "v3"]:
-        return discovery.openapi("/".join(parts[2:]))
-    if parts[0] == "api" and len(parts) == 2:
-        return discovery.resource_list(parts[1])
-    if parts[0] == "apis" and len(parts) in (2, 3):
-        name = "/".join(parts[1:])
-        return discovery.group(name) if len(parts) == 2 else discovery.resource_list(name)
+    match path.strip("/").split("/"):
+        case ["openapi", "v3", *prefix]:
+            return discovery.openapi("/".join(prefix)) if prefix else discovery.openapi_root()
+        case ["api"]:
+            return discovery.api_versions()
+        case ["apis"]:
+            return discovery.group_list()
+        case ["api", *version] | ["apis", *version] if len(version) <= 2:  # noqa: PLR2004 - g/v
+            return discovery.resource_list("/".join(version)) or discovery.group(version[0])
     return None
 
 
 def _target(path: str) -> Target:
-    parts = [p for p in path.split("/") if p]
-    if parts[:1] == ["api"] and len(parts) > 2:
-        group, version, rest = "", parts[1], parts[2:]
-    elif parts[:1] == ["apis"] and len(parts) > 3:
-        group, version, rest = parts[1], parts[2], parts[3:]
-    else:
-        raise NotFound(MISSING)
-    namespace = None
-    if rest[0] == "namespaces" and len(rest) > 2 and (group, rest[2]) != ("", "status"):
-        namespace, rest = rest[1], rest[2:]
-    return _checked(BY_PATH.get((group, version, rest[0])), namespace, rest)
+    match path.strip("/").split("/"):
+        case ["api", version, *rest] if rest:
+            group = ""
+        case ["apis", group, version, *rest] if rest:
+            pass
+        case _:
+            raise NotFound(MISSING)
+    match rest:
+        case ["namespaces", namespace, plural, *names] if (group, plural) != ("", "status"):
+            return _checked(BY_PATH.get((group, version, plural)), namespace, names)
+        case [plural, *names]:
+            return _checked(BY_PATH.get((group, version, plural)), None, names)
+    raise NotFound(MISSING)
 
 
-def _checked(kind: Kind | None, namespace: str | None, rest: list[str]) -> Target:
-    if kind is None or len(rest) > 3 or (namespace is not None) > kind.namespaced:
+def _checked(kind: Kind | None, namespace: str | None, names: list[str]) -> Target:
+    name, sub, *more = [*names, "", ""]
+    if kind is None or any(more) or (namespace is not None) > kind.namespaced:
         raise NotFound(MISSING)
-    name, sub = [*rest[1:], "", ""][:2]
     known = {"": True, "status": kind.has_status, "log": kind.kind == "Pod"}
     if not known.get(sub) or (name and kind.namespaced and namespace is None):
         raise NotFound(MISSING)

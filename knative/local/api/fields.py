@@ -35,10 +35,13 @@ class Writer:
         return self.manager, self.operation
 
 
-def apply(live: Object | None, wanted: Object, writer: Writer, *, force: bool) -> Object:
-    """Return the object after a server-side apply, managedFields included."""
+def apply(
+    live: Object | None, wanted: Object, writer: Writer, *, filled: Object, force: bool
+) -> Object:
+    """Return the object after a server-side apply; `filled` is `wanted` with its defaults."""
     before = live or {}
-    config = leaves(wanted)
+    complete = leaves(filled)
+    config = {path: complete.get(path, value) for path, value in leaves(wanted).items()}
     owners = _owners(before)
     mine = owners.get(writer.key, frozenset())
     owners = _take(owners, leaves(before), config, writer, force=force)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from knative.local.api import admission, fields, patches
 from knative.local.api.schemas import check
 from knative.local.errors import BadRequest, Conflict, Invalid, NotFound, UnsupportedMedia
-from knative.local.kinds import BY_KIND, Kind
+from knative.local.kinds import BY_KIND, RBAC, Kind
 from knative.local.store import Object, Store, timestamp
 
 Patch = Literal[
@@ -25,6 +25,7 @@ Patch = Literal[
     "application/apply-patch+yaml",
 ]
 
+MAX_NAME = 253
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _ASSIGNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 
@@ -95,13 +96,15 @@ class Objects:
             if call.status:
                 raise
             return self._apply_new(call, wanted), True
-        writer = self._writer(call, "Apply")
-        return self._replace(call, old, fields.apply(old, wanted, writer, force=call.force)), False
+        writer, filled = self._writer(call, "Apply"), _filled(wanted)
+        applied = fields.apply(old, wanted, writer, filled=filled, force=call.force)
+        return self._replace(call, old, applied), False
 
     def _apply_new(self, call: Call, wanted: Object) -> Object:
         if call.kind.namespaced:
             self.store.get("Namespace", "", call.namespace)
-        owned = fields.apply(None, wanted, self._writer(call, "Apply"), force=True)
+        writer = self._writer(call, "Apply")
+        owned = fields.apply(None, wanted, writer, filled=wanted, force=True)
         obj = self._admit(call, owned, None)
         return self._insert(call, obj)
 
@@ -172,6 +175,14 @@ def _for_apply(call: Call, body: Any) -> Object:
     return obj
 
 
+def _filled(wanted: Object) -> Object:
+    """Return what is applied with its defaults: a list that differs only by them is no conflict."""
+    filled = deepcopy(wanted)
+    if not check(filled).wrong:
+        admission.fill(filled, None)
+    return filled
+
+
 def _typed(kind: Kind, body: Any) -> Object:
     """Return a copy of the body with its kind set, or say how it is no such object."""
     if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict):
@@ -196,11 +207,7 @@ def _place(call: Call, meta: Object) -> None:
             {"metadata": meta},
             [("Required value: name or generateName", "metadata.name")],
         )
-    if (
-        len(name) > 253
-        or not _NAME.fullmatch(name)
-        and call.kind.group != "rbac.authorization.k8s.io"
-    ):
+    if len(name) > MAX_NAME or not (_NAME.fullmatch(name) or call.kind.group == RBAC):
         problem = f"Invalid value: {name!r}: a lowercase RFC 1123 subdomain is needed"
         raise _invalid(call.kind, {"metadata": meta}, [(problem, "metadata.name")])
     if not call.kind.namespaced:

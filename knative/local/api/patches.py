@@ -41,7 +41,7 @@ def json_patch(target: Object, operations: Any) -> Object:
         raise Invalid(
             f"the server rejected our request due to an error in our request: {error}"
         ) from error
-    if not isinstance(patched, dict) or not isinstance(patched.get("metadata"), dict):
+    if not isinstance(patched.get("metadata"), dict):
         raise Invalid("the patch leaves no object")
     return patched
 

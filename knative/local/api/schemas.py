@@ -14,11 +14,24 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-META_FIELDS = frozenset(
-    "name generateName namespace selfLink uid resourceVersion generation creationTimestamp "
-    "deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers "
-    "managedFields".split()
-)
+_STRINGS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+_TEXT: Schema = {"type": "string"}
+META: Schema = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("name", "generateName", "namespace", "selfLink"), _TEXT),
+        **dict.fromkeys(("uid", "resourceVersion"), _TEXT),
+        **dict.fromkeys(("creationTimestamp", "deletionTimestamp"), _TEXT),
+        "generation": {"type": "integer"},
+        "deletionGracePeriodSeconds": {"type": "integer"},
+        "labels": _STRINGS,
+        "annotations": _STRINGS,
+        "finalizers": {"type": "array", "items": _TEXT},
+        "ownerReferences": {"type": "array", "items": {"type": "object"}},
+        "managedFields": {"type": "array", "items": {"type": "object"}},
+    },
+}
+_EITHER = "x-kubernetes-int-or-string"
 TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -26,6 +39,7 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "object": (dict,),
     "array": (list,),
+    "any": (object,),
 }
 
 
@@ -41,33 +55,23 @@ class Findings:
 def schemas() -> dict[str, Schema]:
     """Return the schema of every kind."""
     text = files(__package__).joinpath("schemas.json").read_text(encoding="utf-8")
-    parsed: dict[str, Schema] = json.loads(text)
-    return parsed
+    parsed: dict[str, dict[str, Any]] = json.loads(text)
+    for schema in parsed.values():
+        schema["properties"]["metadata"] = META
+    return dict(parsed)
 
 
 def check(obj: dict[str, Any]) -> Findings:
     """Drop unknown fields and nulls from `obj` in place, fill defaults, and report."""
     found = Findings()
     _fields(obj, schemas()[obj["kind"]], "", found)
-    meta = obj["metadata"]
-    for name in [k for k in meta if k not in META_FIELDS]:
-        found.unknown.append(f"metadata.{name}")
-        del meta[name]
-    for mapping in ("labels", "annotations"):
-        _value(meta.get(mapping) or {}, _STRINGS, f"metadata.{mapping}", found)
     return found
 
 
-_STRINGS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
-
-
 def _value(value: Any, schema: Schema, path: str, found: Findings) -> None:
-    kind = schema.get("type")
-    if schema.get("x-kubernetes-int-or-string"):
-        if not _is(value, "integer") and not _is(value, "string"):
-            found.wrong.append((f"must be of type integer or string: {json.dumps(value)}", path))
-    elif kind and not _is(value, kind):
-        found.wrong.append((f"must be of type {kind}: {json.dumps(value)}", path))
+    kinds = ["integer", "string"] if schema.get(_EITHER) else [schema.get("type", "any")]
+    if not any(_is(value, kind) for kind in kinds):
+        found.wrong.append((f"must be of type {' or '.join(kinds)}: {json.dumps(value)}", path))
     elif isinstance(value, dict):
         _fields(value, schema, path, found)
     elif isinstance(value, list):
@@ -104,5 +108,5 @@ def _complete(obj: dict[str, Any], schema: Schema, path: str, found: Findings) -
 
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
-        return kind == "boolean"
+        return kind in ("boolean", "any")
     return isinstance(value, TYPES[kind])

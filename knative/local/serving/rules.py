@@ -25,9 +25,15 @@ DNS1035 = (
     "'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')]"
 )
 _DNS1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+LABEL = 63  # characters
+HUNDRED = 100  # percent
 _INT_MAX = 2**31 - 1
 _WHOLE = ("min-scale", "max-scale", "initial-scale", "activation-scale")
-_WINDOWS = {"window": (6.0, 3600.0), "scale-down-delay": (0.0, 3600.0)}
+_DURATIONS = {
+    f"{AUTOSCALING}window": (6.0, 3600.0),
+    f"{AUTOSCALING}scale-down-delay": (0.0, 3600.0),
+    PROGRESS: (1.0, 86_400.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +44,22 @@ class Settings:
     autoscaler: Mapping[str, str] = field(default_factory=dict)
 
 
-def default_service(obj: Object, old: Object | None, settings: Settings) -> None:
+def default_service(obj: Object, old: Object | None) -> None:
     """Fill in what a Service leaves open."""
-    default_configuration(obj, old, settings)
-    default_route(obj, old, settings)
+    default_configuration(obj, old)
+    default_route(obj, old)
     notes = obj["metadata"].setdefault("annotations", {})
     notes.setdefault(CREATOR, "local")
     notes.setdefault(MODIFIER, "local")
 
 
-def default_configuration(obj: Object, _old: Object | None, _settings: Settings) -> None:
+def default_configuration(obj: Object, _old: Object | None) -> None:
     """Fill in what a Revision template leaves open."""
     template = obj.setdefault("spec", {}).setdefault("template", {})
     podspec.default(template.setdefault("spec", {}))
 
 
-def default_route(obj: Object, _old: Object | None, _settings: Settings) -> None:
+def default_route(obj: Object, _old: Object | None) -> None:
     """Send everything to the latest ready Revision when nothing is said."""
     spec = obj.setdefault("spec", {})
     if not spec.get("traffic"):
@@ -102,8 +108,8 @@ def _refuse(faults: Faults) -> None:
 
 def _object_meta(obj: Object, faults: Faults) -> None:
     name = obj["metadata"]["name"]
-    if len(name) > 63 or not _DNS1035.fullmatch(name):
-        faults.add(f"{DNS1035}", "metadata.name")
+    if len(name) > LABEL or not _DNS1035.fullmatch(name):
+        faults.add(f"invalid value: {DNS1035}", "metadata.name")
     for key in obj["metadata"].get("annotations") or {}:
         if key.startswith(AUTOSCALING):
             faults.add(
@@ -142,24 +148,23 @@ def _template(obj: Object, old: Object | None, settings: Settings, faults: Fault
 
 
 def _autoscaling(notes: Mapping[str, str], settings: Settings, faults: Faults) -> None:
-    place = "spec.template.metadata.annotations"
-    whole = {}
-    for name in _WHOLE:
-        value = notes.get(AUTOSCALING + name)
-        if value is None:
-            continue
-        if not re.fullmatch(r"-?\d+", value):
-            faults.add(f"invalid value: {value}", f"{place}.{AUTOSCALING}{name}")
-        else:
-            whole[name] = int(value)
-            low = 2 if name == "activation-scale" else 0
-            between(faults, whole[name], (low, _INT_MAX), f"{place}.{AUTOSCALING}{name}")
-    _scale_order(whole, settings, faults.at(place))
-    for name, (low, high) in _WINDOWS.items():
-        if (text := notes.get(AUTOSCALING + name)) is not None:
-            duration(faults, text, (low, high), f"{place}.{AUTOSCALING}{name}")
-    if (text := notes.get(PROGRESS)) is not None:
-        duration(faults, text, (1.0, 86_400.0), f"{place}.{PROGRESS}")
+    deeper = faults.at("spec.template.metadata.annotations")
+    whole = {
+        n: _whole(n, notes[AUTOSCALING + n], deeper) for n in _WHOLE if AUTOSCALING + n in notes
+    }
+    _scale_order(whole, settings, deeper)
+    for name, bounds in _DURATIONS.items():
+        if name in notes:
+            duration(deeper, notes[name], bounds, name)
+
+
+def _whole(name: str, text: str, faults: Faults) -> int:
+    if not re.fullmatch(r"-?\d+", text):
+        faults.add(f"invalid value: {text}", f"{AUTOSCALING}{name}")
+        return 1  # says nothing about the others
+    low = 2 if name == "activation-scale" else 0
+    between(faults, int(text), (low, _INT_MAX), f"{AUTOSCALING}{name}")
+    return int(text)
 
 
 def _scale_order(whole: Mapping[str, int], settings: Settings, faults: Faults) -> None:
@@ -183,8 +188,8 @@ def _traffic(targets: list[Object], faults: Faults) -> None:
         elif tag:
             tags[tag] = i
     total = sum(t.get("percent") or 0 for t in targets)
-    if total != 100:
-        faults.add(f"Traffic targets sum to {total}, want 100", "spec.traffic")
+    if total != HUNDRED:
+        faults.add(f"Traffic targets sum to {total}, want {HUNDRED}", "spec.traffic")
 
 
 def _target(target: Object, faults: Faults) -> None:

@@ -1,0 +1,195 @@
+"""Bring Configurations, Revisions, Routes and Services to what was asked; level-triggered.
+
+Each function reads the store as it is now and writes what differs, so it may run at any time, any
+number of times, and be cut off between any two lines.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from knative.local.conditions import Truth, get_condition, owner_reference, set_condition
+from knative.local.events import record_event
+from knative.local.serving import revisions
+from knative.local.serving.status import mark_ready, summarise
+from knative.local.serving.traffic import Blocked, Urls, assign, readiness
+from knative.local.store import NotFound, Object, Store, timestamp
+
+SERVICE = revisions.SERVICE
+VISIBILITY = "networking.knative.dev/visibility"
+_COPIED = ("client.knative.dev/", "serving.knative.dev/creator", "serving.knative.dev/lastModifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """The store, how addresses are made, and what time it is."""
+
+    store: Store
+    urls: Urls
+    now: datetime
+
+    def service(self, namespace: str, name: str) -> None:
+        """Keep a Service's Configuration and Route, and tell their state."""
+        service = self._get("Service", namespace, name)
+        if service is None:
+            return
+        template = {"template": service["spec"]["template"]}
+        traffic = [
+            target if target.get("revisionName") else {**target, "configurationName": name}
+            for target in service["spec"]["traffic"]
+        ]
+        configuration = self._child(service, "Configuration", template)
+        route = self._child(service, "Route", {"traffic": traffic})
+        status = summarise(service, configuration, route, self.now)
+        self.store.update_status("Service", namespace, name, status)
+
+    def configuration(self, namespace: str, name: str) -> None:
+        """Keep a Revision for the present template, and tell the latest ones."""
+        configuration = self._get("Configuration", namespace, name)
+        if configuration is None:
+            return
+        created = self._revision(configuration)
+        known = self._revisions_of(namespace, name)
+        status = dict(configuration.get("status") or {})
+        status["observedGeneration"] = configuration["metadata"]["generation"]
+        status["latestCreatedRevisionName"] = created["metadata"]["name"]
+        ready = revisions.latest_ready(known)
+        if ready:
+            status["latestReadyRevisionName"] = ready
+        else:
+            status.pop("latestReadyRevisionName", None)
+        self._judge(status, created)
+        self.store.update_status("Configuration", namespace, name, status)
+
+    def route(self, namespace: str, name: str) -> None:
+        """Route to what was asked when all of it may be routed to; else keep what there is."""
+        route = self._get("Route", namespace, name)
+        if route is None:
+            return
+        known = {r["metadata"]["name"]: r for r in self.store.list("Revision", namespace)}
+        wanted = route["spec"]["traffic"]
+        source = next((t["configurationName"] for t in wanted if t.get("configurationName")), name)
+        configuration = self._get("Configuration", namespace, source)
+        targets = assign(wanted, configuration, known, source)
+        status = dict(route.get("status") or {})
+        status["observedGeneration"] = route["metadata"]["generation"]
+        status |= self._addresses(route)
+        if isinstance(targets, Blocked):
+            verdict = targets
+        else:
+            verdict = Blocked("True", "", "")
+            status["traffic"] = [self._with_url(route, target) for target in targets]
+        self._route_conditions(status, verdict)
+        self.store.update_status("Route", namespace, name, status)
+
+    def housekeeping(self, namespace: str, name: str) -> None:
+        """Mark which Revisions of a Configuration are routed to, and collect old unused ones."""
+        configuration = self._get("Configuration", namespace, name)
+        if configuration is None:
+            return
+        routed = self._routed(namespace)
+        status = configuration.get("status") or {}
+        latest = {status.get("latestCreatedRevisionName"), status.get("latestReadyRevisionName")}
+        known = self._revisions_of(namespace, name)
+        for revision in known:
+            marked = revisions.routing_state(revision, routed, timestamp(self.now))
+            if marked:
+                self.store.update(marked)
+        needed = {*routed, *(n for n in latest if n)}
+        for old in revisions.outlived(known, needed, self.now):
+            self.store.delete("Revision", namespace, old)
+
+    def _get(self, kind: str, namespace: str, name: str) -> Object | None:
+        try:
+            return self.store.get(kind, namespace, name)
+        except NotFound:
+            return None
+
+    def _revisions_of(self, namespace: str, configuration: str) -> list[Object]:
+        labels = {revisions.CONFIGURATION: configuration}
+        return self.store.list("Revision", namespace, labels)
+
+    def _routed(self, namespace: str) -> set[str]:
+        """Return the Revisions that any Route sends to now, or was asked to."""
+        return {
+            target["revisionName"]
+            for route in self.store.list("Route", namespace)
+            for part in (route["spec"], route.get("status") or {})
+            for target in part.get("traffic") or []
+            if target.get("revisionName")
+        }
+
+    def _child(self, service: Object, kind: str, spec: Object) -> Object:
+        """Create or bring up to date the Configuration or Route of a Service."""
+        meta = service["metadata"]
+        labels = {**(meta.get("labels") or {}), SERVICE: meta["name"]}
+        labels["serving.knative.dev/serviceUID"] = meta["uid"]
+        notes = meta.get("annotations") or {}
+        wanted = {
+            "labels": labels,
+            "annotations": {k: v for k, v in notes.items() if k.startswith(_COPIED)},
+        }
+        child = self._get(kind, meta["namespace"], meta["name"])
+        if child is not None:
+            changed = {**child, "spec": spec, "metadata": {**child["metadata"], **wanted}}
+            return self.store.update(changed) if _owned(child, service) else child
+        born = {"name": meta["name"], "namespace": meta["namespace"]}
+        born["ownerReferences"] = [owner_reference(service)]
+        head = {"apiVersion": service["apiVersion"], "kind": kind}
+        made = self.store.create({**head, "metadata": {**born, **wanted}, "spec": spec})
+        record_event(
+            self.store, service, "Created", f'Created {kind} "{meta["name"]}"', "Normal", self.now
+        )
+        return made
+
+    def _revision(self, configuration: Object) -> Object:
+        meta = configuration["metadata"]
+        name = revisions.revision_name(configuration)
+        found = self._get("Revision", meta["namespace"], name)
+        if found is not None:
+            return found
+        made = self.store.create(revisions.make(configuration))
+        record_event(
+            self.store, configuration, "Created", f'Created Revision "{name}"', "Normal", self.now
+        )
+        return made
+
+    def _judge(self, status: Object, revision: Object) -> None:
+        """Say whether the Configuration's newest Revision is ready."""
+        ready = readiness(revision)
+        reason = message = ""
+        if ready == "False":
+            condition = get_condition(revision["status"], "Ready") or {}
+            name, why = revision["metadata"]["name"], condition.get("message", "")
+            reason = "RevisionFailed"
+            message = f'Revision "{name}" failed with message: {why}.'
+        set_condition(status, "Ready", ready, reason, message, now=self.now)
+
+    def _route_conditions(self, status: Object, verdict: Blocked) -> None:
+        now = self.now
+        set_condition(
+            status, "AllTrafficAssigned", verdict.value, verdict.reason, verdict.message, now=now
+        )
+        tls = ("TLSNotEnabled", "autoTLS is not enabled")
+        set_condition(status, "CertificateProvisioned", "True", *tls, now=now)
+        routed: Truth = "True" if status.get("traffic") else "Unknown"
+        set_condition(status, "IngressReady", routed, now=now)
+        mark_ready(status, ("AllTrafficAssigned", "IngressReady"), now)
+
+    def _addresses(self, route: Object) -> Object:
+        meta = route["metadata"]
+        inside = self.urls.internal(meta["namespace"], meta["name"])
+        return {"url": self._url(route), "address": {"url": inside}}
+
+    def _with_url(self, route: Object, target: Object) -> Object:
+        return {**target, "url": self._url(route, target["tag"])} if "tag" in target else target
+
+    def _url(self, route: Object, tag: str = "") -> str:
+        meta = route["metadata"]
+        private = (meta.get("labels") or {}).get(VISIBILITY) == "cluster-local"
+        make = self.urls.internal if private else self.urls.external
+        return make(meta["namespace"], meta["name"], tag)
+
+
+def _owned(child: Object, service: Object) -> bool:
+    references = child["metadata"].get("ownerReferences") or []
+    return any(r.get("uid") == service["metadata"]["uid"] for r in references)
