@@ -170,9 +170,9 @@ def _note(step: _Step, state: State) -> Written:
 
 
 def _needed(seen: Observation, state: State) -> int:
-    """Replicas for all the traffic: those that both have now, as far as the candidate may go."""
+    """Replicas for all the traffic: those of both, less the one that rounding up may have added."""
     views = [seen.revisions.get(name or "") for name in (state.stable, state.candidate)]
-    together = sum(view.replicas for view in views if view)
+    together = max(0, sum(view.replicas for view in views if view) - 1)
     candidate = views[1]
     limit = candidate.max_scale if candidate else 0
     return min(together, limit) if limit else together

@@ -1,0 +1,249 @@
+"""Whole rollouts against an in-memory Knative, by the function's own event handler."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from functions.registry.manifest import FileEntry, build
+from knative.serving.observation import COMMAND
+from knative.serving.table import Phase
+from tests.support.rollout_world import World, synced
+
+RIGHT = [{"start": 0, "end": 4, "label": "ORG"}]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def running(world: World) -> World:
+    world.deploy(LEVEL="1")
+    await world.event()
+    assert world.state().phase is Phase.SUCCEEDED
+    return world
+
+
+def publish(world: World, name: str, entities: list[dict[str, object]]) -> str:
+    """Put a release into the model cache; its model finds `entities` in every text."""
+    content = name.encode().hex().ljust(64, "0")[:64]
+    head = {
+        "schema": 1,
+        "name": "ner",
+        "version": "1.0.0",
+        "task": "token-classification",
+        "framework": "onnx",
+        "service": "ner",
+        "labels": {},
+        "golden": "golden.jsonl",
+        "metrics": {},
+    }
+    manifest = build(head, [FileEntry("golden.jsonl", 3, content)], "2026-01-01T00:00:00Z")
+    entry = world.cache / "entries" / manifest.digest.removeprefix("sha256:")
+    entry.mkdir(parents=True)
+    (entry / "model_config.json").write_bytes(manifest.to_bytes())
+    (entry / "golden.jsonl").write_text(json.dumps({"text": "Acme", "entities": RIGHT}))
+    world.entities[manifest.digest] = entities
+    return manifest.digest
+
+
+async def test_an_unpinned_service_with_a_policy_is_adopted(world: World) -> None:
+    await running(world)
+    assert world.api.service()["spec"]["traffic"] == [
+        {"revisionName": "ner-00001", "latestRevision": False, "percent": 100}
+    ]
+    assert "rollout-tick" not in world.api.kind("pingsources")
+
+
+async def test_a_changed_environment_goes_through_the_canary_and_is_promoted(world: World) -> None:
+    await running(world)
+    world.deploy(LEVEL="2")
+    await world.event()
+    assert "rollout-tick" in world.api.kind("pingsources")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert world.api.weights() == {"ner-00002": 100}
+    weights = [line[2] for line in world.state().history]
+    assert [weight for weight in dict.fromkeys(weights) if weight] == [5, 25, 50, 100]
+    assert world.types()[0] == "started"
+    assert world.types()[-1] == "promoted"
+
+
+async def test_after_promotion_the_old_revision_stays_warm_for_its_window(world: World) -> None:
+    await running(world)
+    world.deploy(LEVEL="2")
+    await world.settle()
+    await world.event()
+    old = world.api.revision("ner-00001")["metadata"]["annotations"]
+    assert old["autoscaling.knative.dev/min-scale"] == "1"
+    assert {"ner-00001"} == {
+        t["revisionName"]
+        for t in world.api.service()["spec"]["traffic"]
+        if t.get("tag") == "previous"
+    }
+    assert world.api.kind("pingsources")["rollout-tick"]["spec"]["schedule"].startswith("*/20")
+    world.now += 31
+    await world.event()
+    old = world.api.revision("ner-00001")["metadata"]["annotations"]
+    assert "autoscaling.knative.dev/min-scale" not in old
+    assert len(world.api.service()["spec"]["traffic"]) == 1
+    assert not world.api.kind("pingsources")
+
+
+async def test_a_candidate_that_fails_requests_is_rolled_back_with_its_template(
+    world: World,
+) -> None:
+    await running(world)
+    world.failing_values = {"bad"}
+    world.deploy(LEVEL="bad")
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert world.api.weights() == {"ner-00001": 100}
+    container = world.api.service()["spec"]["template"]["spec"]["containers"][0]
+    assert container["env"][0]["value"] == "1"
+    assert world.types()[-1] == "rolledback"
+    before = world.api.service()["metadata"]["resourceVersion"]
+    await world.event()
+    assert world.api.service()["metadata"]["resourceVersion"] == before
+
+
+async def test_a_candidate_that_cannot_start_never_gets_traffic(world: World) -> None:
+    await running(world)
+    world.api.broken = {"crash"}
+    world.deploy(LEVEL="crash")
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert world.state().history[-1][2] == 0
+    assert "not Ready" in world.state().reason
+
+
+async def test_the_first_model_of_a_service_goes_straight_to_everything(world: World) -> None:
+    world.api.broken = {"none"}
+    world.deploy(MODE="none")
+    await world.event()
+    world.api.broken = set()
+    await world.survive(synced(publish(world, "one", RIGHT), "1.0.0"))
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert world.api.weights() == {"ner-00002": 100}
+
+
+async def test_a_worse_model_is_refused_at_the_golden_set_and_stays_refused(world: World) -> None:
+    world.deploy(MODE="x")
+    await world.event()
+    await world.event(synced(publish(world, "good", RIGHT), "1.0.0"))
+    await world.settle()
+    bad = publish(world, "bad", [])
+    await world.event(synced(bad, "1.1.0"))
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert world.state().refused == (bad,)
+    assert "golden F1" in world.state().reason
+    assert all(w.get("ner-00003", 0) == 0 for w in [world.api.weights()])
+    made = len(world.api.kind("revisions"))
+    await world.event(synced(bad, "1.1.0"))
+    assert len(world.api.kind("revisions")) == made
+    await world.event(synced(bad, "1.1.0", requested=True))
+    await world.settle()
+    assert world.state().refused == (bad,)
+    assert len(world.api.kind("revisions")) == made + 2  # tried again, and the template back again
+
+
+async def test_traffic_set_by_hand_wins_and_the_next_change_starts_clean(world: World) -> None:
+    await running(world)
+    world.deploy(LEVEL="2")
+    for _ in range(4):
+        world.now += 2
+        world.send(world.rate)
+        await world.event()
+    assert world.state().phase is Phase.CANARY
+    hand = [{"revisionName": "ner-00001", "percent": 40}, {"revisionName": "ner-00002", "percent": 60}]
+    world.api.apply("ner", lambda service: service["spec"].update(traffic=hand))
+    await world.settle()
+    assert world.state().phase is Phase.SUPERSEDED
+    assert world.api.service()["spec"]["traffic"] == hand
+    world.deploy(LEVEL="3")
+    world.api.apply("ner", lambda service: service["spec"].update(traffic=hand))
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert world.state().previous == "ner-00002"
+    assert world.api.weights() == {"ner-00003": 100}
+
+
+@pytest.mark.parametrize(("on_new", "between"), [("supersede", "superseded"), ("queue", "promoted")])
+async def test_a_newer_template_supersedes_or_queues_by_policy(
+    tmp_path: Path, on_new: str, between: str
+) -> None:
+    world = await running(World(tmp_path, {"on_new": on_new}))
+    world.deploy(LEVEL="2")
+    await world.event()
+    world.deploy(LEVEL="3")
+    await world.settle()
+    await world.settle()
+    assert world.api.weights() == {"ner-00003": 100}
+    assert between in world.types()[:-1]
+
+
+async def test_no_samples_are_inconclusive_and_end_in_a_rollback(world: World) -> None:
+    await running(world)
+    world.metrics_down = True
+    world.deploy(LEVEL="2")
+    await world.settle(400)
+    assert world.state().phase is Phase.FAILED
+    assert "no samples" in world.state().reason
+
+
+async def test_without_any_traffic_the_checks_before_the_canary_decide(world: World) -> None:
+    await running(world)
+    world.rate = 0
+    world.deploy(LEVEL="2")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+
+
+async def test_events_wait_for_a_broker_that_is_down(world: World) -> None:
+    await running(world)
+    world.broker_down = True
+    world.deploy(LEVEL="2")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert not world.events
+    world.broker_down = False
+    await world.event()
+    assert world.types()[-1] == "promoted"
+
+
+@pytest.mark.parametrize(("verb", "phase"), [("promote", "Succeeded"), ("abort", "Failed")])
+async def test_a_persons_command_is_obeyed_once(world: World, verb: str, phase: str) -> None:
+    await running(world)
+    world.rate = 0
+    world.deploy(LEVEL="2")
+    await world.event()
+    words = f"{verb} ner-00002"
+    world.api.apply("ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words}))
+    await world.event()
+    assert world.state().phase.value == phase
+    assert COMMAND not in world.api.service()["metadata"]["annotations"]
+
+
+async def test_a_promotion_can_be_rolled_back_while_the_old_revision_is_warm(world: World) -> None:
+    await running(world)
+    world.deploy(LEVEL="2")
+    await world.settle()
+    words = "abort ner-00002"
+    world.api.apply("ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words}))
+    await world.event()
+    assert world.state().phase is Phase.FAILED
+    assert world.api.weights() == {"ner-00001": 100}
+
+
+async def test_a_policy_that_makes_no_sense_is_said_and_nothing_is_done(tmp_path: Path) -> None:
+    world = World(tmp_path, {"steps": [50, 5]})
+    world.deploy(LEVEL="1")
+    await world.event()
+    await world.event()
+    (event,) = world.api.kind("events").values()
+    assert event["reason"] == "PolicyInvalid"
+    assert event["message"].startswith("steps: ")
+    assert world.api.traffic_writes == []
