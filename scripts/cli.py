@@ -1,0 +1,35 @@
+"""`marketresearch`: the index of commands. A command's module is imported only when it is used."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+COMMANDS = {
+    "models": "scripts.cli_models",
+}
+
+
+class _Lazy(TyperGroup):
+    def list_commands(self, _context: Any) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, _context: Any, name: str) -> Any:
+        if name not in COMMANDS:
+            return None
+        group = typer.main.get_group(import_module(COMMANDS[name]).app)
+        group.name = name
+        return group
+
+
+app = typer.Typer(cls=_Lazy, no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def main() -> None:
+    """Operate MarketResearchAI; every command has --help, and --json for programs."""
+
+
+if __name__ == "__main__":
+    app()

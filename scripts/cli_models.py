@@ -1,0 +1,128 @@
+"""`marketresearch models`: what is published, whether it is sound, and sending it round again."""
+
+import asyncio
+import json
+import os
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from functions.model_sync.transfer import verify as verify_release
+from functions.registry.cache import ModelCache
+from functions.registry.errors import RegistryError
+from functions.registry.manifest import Manifest
+from knative.serving.client import REVISIONS, SERVICES
+from scripts.environment import data_folder
+from scripts.model_records import Record, records, serving
+from scripts.model_resync import Ending, announce, newest, requested_version, wait
+from scripts.progress import mebibytes
+from scripts.target import Target, TargetError, target
+
+app = typer.Typer(help="Published models.", no_args_is_help=True, add_completion=False)
+
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="default: the kubeconfig's")
+]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+T = TypeVar("T")
+
+
+@app.command("list")
+def list_models(namespace: Namespace = None, *, as_json: Json = False) -> None:
+    """List every published version: digest, golden F1, where it serves, what a rollback returns to."""
+    found = _run(_records(namespace))
+    if as_json:
+        print(json.dumps([asdict(record) for record in found]))
+        return
+    table = Table("MODEL", "VERSION", "DIGEST", "SIZE", "GOLDEN F1", "SERVICE", "TRAFFIC")
+    for item in found:
+        traffic = f"{item.serving} %" + (" (previous)" if item.previous else "")
+        f1 = "-" if item.golden_f1 is None else f"{item.golden_f1:.3f}"
+        cells = (item.digest[:19], mebibytes(item.size), f1, item.service, traffic)
+        table.add_row(item.name, item.version, *cells)
+    Console().print(table)
+
+
+@app.command()
+def verify(
+    cache: Annotated[
+        Path | None, typer.Option(help="the model cache; default: the local platform's")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Hash every file of every release in a model cache; exit 1 when one is damaged."""
+    root = cache or Path(os.environ.get("MODEL_CACHE_DIR", data_folder() / "volumes" / "models"))
+    releases = ModelCache(root).releases()
+    damaged = {release.manifest.folder: verify_release(release) for release in releases}
+    if as_json:
+        print(json.dumps({"cache": str(root), "damaged": damaged}))
+    else:
+        for folder, paths in damaged.items():
+            print(f"{folder}: {'damaged: ' + ', '.join(paths) if paths else 'as published'}")
+        print(f"{len(damaged)} releases in {root}")
+    raise typer.Exit(int(any(damaged.values())))
+
+
+@app.command()
+def resync(
+    namespace: Namespace = None,
+    *,
+    release: Annotated[
+        str | None, typer.Option(help="one version by name, such as ner-v1.0.0, even an older one")
+    ] = None,
+    waiting: Annotated[bool, typer.Option("--wait", help="until it serves or is refused")] = False,
+    timeout: Annotated[float, typer.Option(help="seconds to wait for each model")] = 900.0,
+    as_json: Json = False,
+) -> None:
+    """Announce the newest version of every model again, as its upload did; exit 1 on a refusal."""
+    say = (lambda _: None) if as_json else print
+    endings = _run(_resync(namespace, release, timeout if waiting else 0.0, say))
+    if as_json:
+        print(json.dumps([asdict(ending) for ending in endings]))
+    for ending in endings:
+        say(f"{'✓' if ending.ok else '✗'} {ending.folder}: {ending.why}")
+    raise typer.Exit(int(not all(ending.ok for ending in endings)))
+
+
+async def _records(namespace: str | None) -> list[Record]:
+    async with target(namespace) as where:
+        published = await asyncio.to_thread(where.store.releases)
+        manifests = [
+            await asyncio.to_thread(where.store.manifest, item.folder, allow_pickles=True)
+            for item in published
+        ]
+        services = await where.kube.list(SERVICES)
+        revisions = await where.kube.list(REVISIONS)
+        return records(manifests, [serving(service, revisions) for service in services])
+
+
+async def _resync(
+    namespace: str | None, release: str | None, seconds: float, say: Any
+) -> list[Ending]:
+    async with target(namespace) as where:
+        say(where.endpoint)
+        chosen = [await requested_version(where, release)] if release else await newest(where)
+        for manifest in chosen:
+            say(f"announcing {where.store.uri(manifest.folder)}")
+            await announce(where, manifest, requested=bool(release))
+        return [await _ending(where, manifest, seconds, say) for manifest in chosen]
+
+
+async def _ending(where: Target, manifest: Manifest, seconds: float, say: Any) -> Ending:
+    if not seconds:
+        return Ending(manifest.folder, manifest.service, ok=True, why="announced")
+    return await wait(where, manifest, seconds, say)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except (TargetError, RegistryError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,115 @@
+"""Repair by listing: announce the newest published version of every model again, and wait.
+
+An announcement is the very event that an upload causes. Whatever is in place already answers it by
+doing nothing, so it may be sent at any time.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from eventing.cloudevent import CloudEvent
+from functions.registry.manifest import Manifest, split_folder
+from functions.registry.paths import MANIFEST
+from functions.registry.store import MODELS
+from knative.serving.client import REVISIONS, SERVICES
+from knative.serving.errors import KubeError
+from scripts.model_records import Serving, serving
+from scripts.target import Target
+
+POLL_SECONDS = 1.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended for one model."""
+
+    folder: str
+    service: str
+    ok: bool
+    why: str
+
+
+async def newest(target: Target) -> list[Manifest]:
+    """Return the manifest of the newest version of every model in the bucket."""
+    published = await asyncio.to_thread(target.store.releases)
+    folders = {item.name: item.folder for item in published}  # ascending: the last one wins
+    return [
+        await asyncio.to_thread(target.store.manifest, folder, allow_pickles=True)
+        for folder in folders.values()
+    ]
+
+
+async def announce(target: Target, manifest: Manifest, *, requested: bool) -> None:
+    """Send what the upload of this release's manifest would have sent."""
+    bucket = target.store.bucket
+    event = CloudEvent(
+        id=f"resync-{uuid.uuid4().hex}",
+        source=f"aws:s3.us-east-1.{bucket}",
+        type="com.amazonaws.s3.ObjectCreated:Put",
+        subject=f"{MODELS}/{manifest.folder}/{MANIFEST}",
+        time=datetime.now(UTC),
+        data={"s3": {"bucket": {"name": bucket}}},
+        extensions={"requested": "true"} if requested else {},
+    )
+    await target.send(event)
+
+
+async def requested_version(target: Target, folder: str) -> Manifest:
+    """Return the manifest of one version that a person named, `ner-v1.0.0`."""
+    split_folder(folder)
+    return await asyncio.to_thread(target.store.manifest, folder, allow_pickles=True)
+
+
+async def wait(target: Target, manifest: Manifest, seconds: float, say: Say) -> Ending:
+    """Wait until the model's Service runs it, or has decided not to."""
+    deadline = time.monotonic() + seconds
+    seen = ""
+    while True:
+        found = await read_serving(target, manifest.service)
+        ending = _judge(manifest, found)
+        now = _words(found)
+        if now != seen:
+            say(f"{manifest.service}: {now}")
+            seen = now
+        if ending:
+            return ending
+        if time.monotonic() > deadline:
+            return Ending(manifest.folder, manifest.service, ok=False, why=f"not in time: {now}")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def read_serving(target: Target, service: str) -> Serving | None:
+    """Read what a Service serves; None when there is no such Service."""
+    labels = {"serving.knative.dev/service": service}
+    try:
+        found = await target.kube.get(SERVICES, service)
+    except KubeError as error:
+        if error.reason == "NotFound":
+            return None
+        raise
+    return serving(found, await target.kube.list(REVISIONS, labels))
+
+
+def _judge(manifest: Manifest, found: Serving | None) -> Ending | None:
+    folder, service = manifest.folder, manifest.service
+    if found is None:
+        return Ending(folder, service, ok=False, why=f"there is no Service {service}")
+    if found.settled_on(manifest.digest):
+        return Ending(folder, service, ok=True, why="serves all traffic")
+    if why := found.ended_without(manifest.digest):
+        return Ending(folder, service, ok=False, why=why)
+    return None
+
+
+def _words(found: Serving | None) -> str:
+    if found is None:
+        return "missing"
+    if found.state is None:
+        return "waiting for its first rollout"
+    return f"{found.state.phase}, {found.state.reason or 'nothing to say yet'}"

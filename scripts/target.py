@@ -1,0 +1,87 @@
+"""What a command acts on: a namespace's API server, its bucket, its Broker.
+
+All of it is asked from the namespace itself (ConfigMap `marketresearch`, Broker `default`), so a
+command needs no more than a kubeconfig and a name. A Broker has a cluster-internal address: the
+proxy that knows it is HTTP_PROXY, or the gateway of the platform in the data folder.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from eventing.cloudevent import CloudEvent, to_http
+from functions.registry.store import ModelStore, connect
+from knative.serving.client import KubeClient, Resource
+from knative.serving.errors import KubeError
+from knative.serving.kubeconfig import NoCluster, find
+from scripts.environment import data_folder, load_platform_env
+
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker")
+SETTINGS, BROKER = "marketresearch", "default"
+
+
+class TargetError(Exception):
+    """The target cannot be reached or lacks something; one line says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One namespace and the bucket that belongs to it."""
+
+    kube: KubeClient
+    store: ModelStore
+    endpoint: str
+
+    async def send(self, event: CloudEvent) -> None:
+        """Post an event to the namespace's Broker."""
+        broker = await self.kube.get(BROKERS, BROKER)
+        url = broker.get("status", {}).get("address", {}).get("url")
+        if not url:
+            raise TargetError(f"Broker {BROKER} in {self.kube.namespace} has no address yet")
+        headers, body = to_http(event)
+        async with httpx.AsyncClient(proxy=_proxy(os.environ), timeout=30) as client:
+            answer = await client.post(url, headers=headers, content=body)
+        if answer.status_code != httpx.codes.ACCEPTED:
+            raise TargetError(f"the Broker answered {answer.status_code}: {answer.text[:200]}")
+
+
+@asynccontextmanager
+async def target(namespace: str | None) -> AsyncIterator[Target]:
+    """Open the target; errors of any part become one TargetError."""
+    endpoint = load_platform_env(os.environ)
+    async with AsyncExitStack() as stack:
+        try:
+            cluster = find(os.environ)
+            kube = KubeClient(replace(cluster, namespace=namespace or cluster.namespace))
+            stack.push_async_callback(kube.close)
+            store = ModelStore(connect("s3", os.environ), await _bucket(kube))
+            yield Target(kube, store, endpoint)
+        except NoCluster as error:
+            raise TargetError(f"no cluster: {error}, or start one: ./scripts/up") from error
+        except KubeError as error:
+            raise TargetError(f"the Kubernetes API answered: {error}") from error
+        except httpx.HTTPError as error:
+            raise TargetError(f"the Broker cannot be reached: {error!r}") from error
+
+
+async def _bucket(kube: KubeClient) -> str:
+    if bucket := os.environ.get("BUCKET"):
+        return bucket
+    settings = await kube.get(CONFIG_MAPS, SETTINGS)
+    return str(settings["data"]["BUCKET"])
+
+
+def _proxy(environ: Mapping[str, str]) -> str | None:
+    if environ.get("HTTP_PROXY"):
+        return environ["HTTP_PROXY"]
+    try:
+        facts: dict[str, Any] = json.loads((data_folder() / "platform.json").read_text())
+    except FileNotFoundError:
+        return None
+    return f"http://127.0.0.1:{facts['gateway']}"
