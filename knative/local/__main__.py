@@ -17,7 +17,9 @@ USAGE_ERROR = 2
 def main() -> int:
     """Run the platform; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m knative.local", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".local"), help="where everything is kept")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".local"), help="where everything is kept"
+    )
     parser.add_argument("--port", type=int, default=8080, help="the gateway; 0 takes a free port")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")

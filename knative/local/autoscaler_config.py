@@ -62,9 +62,7 @@ def _text(own: Mapping[str, str], config: Mapping[str, str], name: str, default:
     return own.get(name) or config.get(name) or default
 
 
-def _number(
-    own: Mapping[str, str], config: Mapping[str, str], name: str, default: float
-) -> float:
+def _number(own: Mapping[str, str], config: Mapping[str, str], name: str, default: float) -> float:
     return float(_text(own, config, name, str(default)))
 
 
@@ -78,7 +76,7 @@ def _target(
 ) -> float:
     hard = float(revision["spec"].get("containerConcurrency") or 0)
     if by_rate:
-        total = float(own.get("target") or config.get("requests-per-second-target-default", 200))
+        total = float(own.get("target") or config.get("requests-per-second-target-default") or 200)
     else:
         general = float(config.get("container-concurrency-target-default", 100))
         total = float(own.get("target") or hard or general)

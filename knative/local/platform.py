@@ -22,7 +22,7 @@ from knative.local.processes import free_port, sweep
 from knative.local.store import Store
 
 
-class CannotStart(Exception):  # noqa: N818 - the reason is for a person, not for a handler
+class CannotStart(Exception):
     """Why this instance cannot start, and what to do, in one line."""
 
 

@@ -5,10 +5,10 @@ that ends is started again, later each time. Being ready is asked of the process
 """
 
 import asyncio
-import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +17,8 @@ from knative.local import pods_status
 from knative.local.errors import NotFound
 from knative.local.pods_env import ConfigError, Surroundings, pod_folder, resolve
 from knative.local.pods_probe import Probe
-from knative.local.processes import Process, Spawn, free_port
+from knative.local.processes import Process, Spawn, server_port
 from knative.local.store import Object, Store
-
-log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 REVISION = "serving.knative.dev/revision"
@@ -37,7 +35,8 @@ class Replica:
     port: int = 0
     ready: bool = False
     stopping: bool = False
-    ends: list[int] = field(default_factory=list)  # exit codes so far, oldest first
+    ends: list[int] = field(default_factory=list)  # exit codes since it last ran well
+    restarts: int = 0
     problem: str = ""  # the last reason for not running, for a person
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -121,26 +120,33 @@ class PodRunner:
             self._publish(replica, pods_status.waiting(reason, str(error)))
             return
         self._publish(replica, pods_status.running())
+        probing = asyncio.create_task(self._probe(replica))
+        try:
+            code = await self._until_end(replica, process)
+        finally:
+            probing.cancel()
+            self._not_ready(replica)
+        self._ended(replica, code)
+
+    async def _until_end(self, replica: Replica, process: Process) -> int:
         ended = asyncio.create_task(process.wait())
         asked = asyncio.create_task(replica.stop.wait())
-        probing = asyncio.create_task(self._probe(replica))
         try:
             await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 await self._wind_down(replica, process)
-        except asyncio.CancelledError:
+            return await ended
+        except asyncio.CancelledError:  # the platform ends
             await asyncio.shield(process.stop(SHUTDOWN_GRACE))
             raise
         finally:
-            probing.cancel()
             asked.cancel()
-            self._not_ready(replica)
-        self._ended(replica, await ended)
+            ended.cancel()
 
     async def _start(self, replica: Replica) -> Process:
         meta = replica.pod["metadata"]
-        replica.port = free_port()
-        ports = {"PORT": replica.port, "METRICS_PORT": free_port()}
+        replica.port = server_port()
+        ports = {"PORT": replica.port, "METRICS_PORT": server_port()}
         command = resolve(replica.pod, self._store, self._around, ports)
         file = self.log_file(meta["name"])
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -178,22 +184,19 @@ class PodRunner:
         if ran > BACKOFF[-1]:
             replica.ends.clear()  # it had run well: the next end starts from the shortest pause
         delay = BACKOFF[min(len(replica.ends), len(BACKOFF)) - 1]
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await replica.stop.wait()
-        except TimeoutError:
-            pass
+        replica.restarts += 1
 
     def _publish(self, replica: Replica, state: Object) -> None:
         meta = replica.pod["metadata"]
         now = datetime.now(UTC)
         status = pods_status.pod_status(
-            replica.pod, state, ready=replica.ready, restarts=len(replica.ends), now=now
+            replica.pod, state, ready=replica.ready, restarts=replica.restarts, now=now
         )
-        try:
+        with suppress(NotFound):  # deleted while it ended: nobody asks for its status any more
             replica.pod = self._store.update_status("Pod", meta["namespace"], meta["name"], status)
-        except NotFound:
-            pass  # deleted while it ended: nobody asks for its status any more
 
     def log_file(self, pod: str) -> Path:
         """Return where a Pod's output goes."""

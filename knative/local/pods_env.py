@@ -157,6 +157,7 @@ def pod_folder(data: Path, pod: Object) -> Path:
 
 
 def _folder(pod: Object, volume: Object, store: Store, data: Path) -> Path:
+    folder: Path
     if claim := volume.get("persistentVolumeClaim"):
         folder = data / "volumes" / claim["claimName"]
     else:

@@ -2,29 +2,27 @@
 
 from datetime import datetime
 
-from knative.local.conditions import set_condition
+from knative.local.conditions import Truth, set_condition
 from knative.local.store import Object, timestamp
 
 
 def running() -> Object:
-    """The process runs."""
+    """Return the state of a process that runs."""
     return {"running": {}}
 
 
 def waiting(reason: str, message: str) -> Object:
-    """The process cannot be started."""
+    """Return the state of a process that cannot be started."""
     return {"waiting": {"reason": reason, "message": message}}
 
 
 def terminated(code: int, tail: str) -> Object:
-    """The process ended; `tail` is the end of its output."""
+    """Return the state of a process that ended; `tail` is the end of its output."""
     reason = "Completed" if code == 0 else "Error"
     return {"terminated": {"exitCode": code, "reason": reason, "message": tail}}
 
 
-def pod_status(
-    pod: Object, state: Object, *, ready: bool, restarts: int, now: datetime
-) -> Object:
+def pod_status(pod: Object, state: Object, *, ready: bool, restarts: int, now: datetime) -> Object:
     """Make the whole status; conditions keep the time of their last change."""
     before = pod.get("status") or {}
     container = pod["spec"]["containers"][0]
@@ -47,7 +45,7 @@ def pod_status(
             }
         ],
     }
-    truth = "True" if ready else "False"
+    truth: Truth = "True" if ready else "False"
     set_condition(status, "PodScheduled", "True", now=now)
     set_condition(status, "ContainersReady", truth, now=now)
     set_condition(status, "Ready", truth, now=now)

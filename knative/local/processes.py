@@ -7,8 +7,10 @@ only what is proved ours: a pid file with the same start time, or our own mark i
 
 import asyncio
 import ctypes
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -20,6 +22,7 @@ from typing import IO
 
 import psutil
 
+_SERVER_PORTS = itertools.cycle(random.sample(range(20_000, 30_000), 10_000))
 MARK = "KNATIVE_LOCAL_DATA"
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -117,6 +120,18 @@ def free_port(preferred: int = 0) -> int:
         except OSError:
             return free_port()
         return int(probe.getsockname()[1])
+
+
+def server_port() -> int:
+    """Return a port for a new server, never the one of a moment ago.
+
+    Below the range of outgoing connections: there, one of those could take it first, or a probe
+    could meet itself.
+    """
+    while True:
+        port = next(_SERVER_PORTS)
+        if free_port(port) == port:
+            return port
 
 
 def _started(pid: int) -> float:

