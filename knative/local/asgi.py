@@ -1,13 +1,14 @@
 """One way to serve an ASGI app inside the platform's process: loopback, no signal handlers."""
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
-SHUTDOWN_SECONDS = 2  # open watches end with the platform
+BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
@@ -23,15 +24,12 @@ async def serve(app: ASGIApp, port: int, tls: tuple[Path, Path] | None = None) -
     """Serve on 127.0.0.1 until cancelled, over TLS when given (certificate, key)."""
     config = uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=port,
         log_config=None,
         access_log=False,
         lifespan="off",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
     )
-    with contextlib.closing(config.bind_socket()) as listener:
+    with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
         await _Server(config).serve(sockets=[listener])

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from knative.local.api import discovery, reading, streams
+from knative.local.api import discovery, protobuf, reading, streams
 from knative.local.api.objects import Call, Objects
 from knative.local.errors import (
     ApiFailure,
@@ -258,6 +258,8 @@ async def _raw(request: Request) -> bytes:
 
 
 def _parsed(raw: bytes, media: str) -> Any:
+    if media == "application/vnd.kubernetes.protobuf":
+        return protobuf.decode(raw)
     if "json" not in media and "yaml" not in media:
         raise UnsupportedMedia(f"the media type {media!r} is not supported: send JSON or YAML")
     try:
