@@ -1,0 +1,1 @@
+"""The webhook for object stores that push their notifications; each becomes events at the sink."""
