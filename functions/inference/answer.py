@@ -1,13 +1,10 @@
 """Near chunks → the sentences that answer, each with a citation into its document.
 
-Pure. A sentence's score is its cosine to the question mixed with the share of the question's words
-that it, or its document's title, holds. Of two sentences that say nearly the same, the one of the
-later document stays: newer figures replace older ones. Text of documents is only ever quoted.
+Pure. The best sentence comes first, the one that follows it in its paragraph second, since it often
+holds the figure, then others nearly as good. Of two sentences that say nearly the same, the one of
+the later document stays: newer figures replace older ones. Text of documents is only ever quoted.
 """
 
-import math
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,39 +12,18 @@ import numpy as np
 
 from functions.index.chunks import Chunk, sentences
 from functions.index.generation import Vectors
+from functions.inference.score import Sentence
 
 UNSUPPORTED = "Nothing in the corpus supports an answer to this question."
 MOST_SENTENCES = 3
-MEANING, WORDS = 0.65, 0.35
-TITLE = 0.5
-"""What a word is worth that stands only in the title."""
-SUPPORT = 0.45
-"""The least score of an answer's first sentence; chosen on the question set, see the README."""
+SUPPORT = 0.49
+"""The least score of an answer's first sentence; chosen on the question set."""
 NEAR_TOP = 0.82
-"""A further sentence needs this share of the first one's score."""
+"""A further sentence needs this share of the first one's score, the one that follows it less."""
+FOLLOWS_TOP = 0.5
 SAME = 0.8
 """Cosine from which two sentences speak of the same fact."""
-_WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _SHORTEST = 20
-_STOP = frozenset(
-    word
-    for line in (
-        "a about an and any are as at be been by can could did do does for from had has have how",
-        "i in is it its many me much my of on or our out please tell than that the their them there",
-        "they this to was we were what when where which who whom whose why will with would you your",
-    )
-    for word in line.split()
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A sentence of a chunk; `start` and `end` count in the document."""
-
-    chunk: Chunk
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,75 +48,59 @@ class Answer:
     supported: bool
 
 
-def split(chunks: Sequence[Chunk]) -> list[Sentence]:
-    """Cut the chunks into sentences worth quoting; headings and scraps are not."""
+def split(chunk: Chunk) -> list[Sentence]:
+    """Cut a chunk into sentences worth quoting; headings and scraps are not."""
     return [
         Sentence(chunk, chunk.start + span.start, chunk.start + span.end, text)
-        for chunk in chunks
         for span in sentences(chunk.text)
         if len(text := chunk.text[span.start : span.end]) >= _SHORTEST and not text.startswith("#")
     ]
 
 
-def words(text: str) -> frozenset[str]:
-    """Return the words that carry meaning, lower-cased, without endings of number and time."""
-    found = (match.group().lower() for match in _WORD.finditer(text))
-    return frozenset(_stem(word) for word in found if word not in _STOP)
-
-
-def compose(
-    question: str, candidates: Sequence[Sentence], query: Vectors, vectors: Vectors
-) -> Answer:
-    """Choose among `candidates`; row i of `vectors` belongs to candidate i."""
-    if not candidates:
+def compose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Vectors) -> Answer:
+    """Choose among `candidates`; score and vector i belong to candidate i."""
+    if not candidates or max(scores) < SUPPORT:
         return Answer(UNSUPPORTED, (), supported=False)
-    scores = _scores(question, candidates, vectors @ query)
-    order = sorted(range(len(candidates)), key=lambda row: -scores[row])
-    if scores[order[0]] < SUPPORT:
-        return Answer(UNSUPPORTED, (), supported=False)
-    chosen = _choose(candidates, vectors, scores, order)
+    chosen = _choose(candidates, scores, vectors)
     citations = tuple(_citation(candidates[row], scores[row]) for row in chosen)
     return Answer(" ".join(citation.text for citation in citations), citations, supported=True)
 
 
-def _scores(question: str, candidates: Sequence[Sentence], cosines: Vectors) -> list[float]:
-    asked = words(question)
-    texts = [words(candidate.text) for candidate in candidates]
-    titles = [words(candidate.chunk.title) for candidate in candidates]
-    frequency = Counter(word for text in texts for word in text)
-    weight = {word: math.log(1 + len(texts) / (1 + frequency[word])) for word in asked}
-    whole = sum(weight.values()) or 1.0
-    return [
-        MEANING * float(cosine)
-        + WORDS * sum(weight[word] * _presence(word, text, title) for word in asked) / whole
-        for cosine, text, title in zip(cosines, texts, titles, strict=True)
-    ]
+def _choose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Vectors) -> list[int]:
+    order = sorted(range(len(candidates)), key=lambda row: -scores[row])
+    top = scores[order[0]]
+    near = [row for row in order if scores[row] >= NEAR_TOP * top]
+    chosen = _later_of_twins(near, candidates, vectors)
+    follower = _follower(chosen[0], candidates)
+    if follower is not None and follower not in chosen and scores[follower] >= FOLLOWS_TOP * top:
+        chosen.insert(1, follower)
+    return chosen[:MOST_SENTENCES]
 
 
-def _presence(word: str, text: frozenset[str], title: frozenset[str]) -> float:
-    if word in text:
-        return 1.0
-    return TITLE if word in title else 0.0
-
-
-def _choose(
-    candidates: Sequence[Sentence], vectors: Vectors, scores: Sequence[float], order: Sequence[int]
+def _later_of_twins(
+    rows: Sequence[int], candidates: Sequence[Sentence], vectors: Vectors
 ) -> list[int]:
     chosen: list[int] = []
-    for row in order:
-        if scores[row] < NEAR_TOP * scores[order[0]]:
-            break
+    for row in rows:
         twin = next((other for other in chosen if _same(vectors, row, other)), None)
-        if twin is not None:
-            if candidates[row].chunk.date > candidates[twin].chunk.date:
-                chosen[chosen.index(twin)] = row
-        elif len(chosen) < MOST_SENTENCES:
+        if twin is None:
             chosen.append(row)
+        elif candidates[row].chunk.date > candidates[twin].chunk.date:
+            chosen[chosen.index(twin)] = row
     return chosen
 
 
 def _same(vectors: Vectors, one: int, other: int) -> bool:
     return float(np.dot(vectors[one], vectors[other])) >= SAME
+
+
+def _follower(row: int, candidates: Sequence[Sentence]) -> int | None:
+    """Return the candidate right behind this one: one character apart, so in the same paragraph."""
+    here = candidates[row]
+    for other, there in enumerate(candidates):
+        if there.chunk.document == here.chunk.document and there.start == here.end + 1:
+            return other
+    return None
 
 
 def _citation(sentence: Sentence, score: float) -> Citation:
@@ -153,10 +113,3 @@ def _citation(sentence: Sentence, score: float) -> Citation:
         end=sentence.end,
         score=round(score, 4),
     )
-
-
-def _stem(word: str) -> str:
-    for ending in ("ing", "ies", "es", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:  # noqa: PLR2004 - `sales`, not `gas`
-            return word[: -len(ending)]
-    return word

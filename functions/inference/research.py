@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from functions.index.embedder import Embedder
-from functions.inference.answer import Answer, compose, split
+from functions.inference.answer import Answer
 from functions.inference.entities import Entities, Ner
+from functions.inference.rerank import Reranker
 from functions.inference.retrieve import Index, Searcher
 from functions.inference.schema import ResearchRequest
 from functions.runtime.errors import Unavailable
@@ -30,6 +31,7 @@ class Research:
     embedder: Embedder
     index: Index
     ner: Ner
+    reranker: Reranker
 
     async def draft(self, request: ResearchRequest) -> Draft:
         """Answer without entities; Unavailable until the index was built for this embedder."""
@@ -77,9 +79,7 @@ class Research:
         clock.lap("embed")
         hits = searcher.search(query, request.top_k, request.filters)
         clock.lap("retrieve")
-        candidates = split([hit.chunk for hit in hits])
-        vectors = self.embedder.embed([candidate.text for candidate in candidates])
-        answer = compose(request.question, candidates, query, vectors)
+        answer = self.reranker.answer(request.question, query, hits)
         clock.lap("rerank")
         return Draft(answer, _described(searcher), clock.laps)
 

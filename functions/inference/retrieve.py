@@ -31,10 +31,10 @@ OVERFETCH = 4
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk and the cosine between it and the question."""
+    """A chunk and its vector."""
 
     chunk: Chunk
-    similarity: float
+    vector: Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Searcher:
         """Return the nearest chunks that pass the filters, nearest first."""
         rows = self.rank(query, count, filters)
         vectors, chunks = self.generation.vectors, self.generation.chunks
-        return [Hit(chunks[row], float(vectors[row] @ query)) for row in rows]
+        return [Hit(chunks[row], vectors[row]) for row in rows]
 
 
 class Index:

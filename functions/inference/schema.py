@@ -12,7 +12,7 @@ from typing import Any
 from functions.runtime.errors import BadRequest, Invalid
 
 MOST_CHARACTERS = 2000
-DEFAULT_TOP_K, MOST_TOP_K = 8, 50
+DEFAULT_TOP_K, MOST_TOP_K = 6, 50
 MOST_TAGS = 20
 _DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 
