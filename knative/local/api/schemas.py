@@ -57,7 +57,7 @@ def schemas() -> dict[str, Schema]:
     text = files(__package__).joinpath("schemas.json").read_text(encoding="utf-8")
     parsed: dict[str, dict[str, Any]] = json.loads(text)
     for schema in parsed.values():
-        schema["properties"]["metadata"] = META
+        schema["properties"] |= {"apiVersion": _TEXT, "kind": _TEXT, "metadata": META}
     return dict(parsed)
 
 
