@@ -8,6 +8,7 @@ import argparse
 import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -23,14 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--path", type=Path, required=True, help="a folder, or one file")
     parser.add_argument("--prefix", default="documents/")
     given = parser.parse_args(arguments)
-    keys = push(given.bucket, given.path, given.prefix)
+    keys = push_documents(boto3.client("s3"), given.bucket, given.path, given.prefix)
     print(f"{len(keys)} documents in s3://{given.bucket}/{given.prefix}")
     return 0 if keys else 1
 
 
-def push(bucket: str, path: Path, prefix: str = "documents/") -> list[str]:
-    """Upload what `path` holds, and return the keys."""
-    s3 = boto3.client("s3")
+def push_documents(s3: Any, bucket: str, path: Path, prefix: str = "documents/") -> list[str]:
+    """Upload what `path` holds through a boto3 S3 client, and return the keys."""
     root = path if path.is_dir() else path.parent
     keys = {file: prefix + file.relative_to(root).as_posix() for file in documents(path)}
     for file, key in keys.items():

@@ -72,6 +72,7 @@ def _network(around: Surroundings, env: Mapping[str, str]) -> dict[str, str]:
     outside = urlsplit(env.get("AWS_ENDPOINT_URL", "")).hostname
     direct = ",".join(filter(None, ("127.0.0.1", "localhost", outside)))
     return {
+        "BIND_ADDRESS": "127.0.0.1",  # a laptop's functions are not for its neighbours
         "HTTP_PROXY": proxy,
         "http_proxy": proxy,
         "NO_PROXY": direct,

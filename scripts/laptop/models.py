@@ -13,13 +13,13 @@ EMBEDDER = "embedder-v1.0.0"
 def ensure(folder: Path) -> None:
     """Train and prepare what is missing below `folder`; each script draws its own progress."""
     if not (folder / EMBEDDER / "release.json").exists():
-        _run("make_embedder.py", "--out", str(folder))
+        _run("make_embedder", "--out", str(folder / EMBEDDER))
     if not all((folder / f"ner-v{version}" / "release.json").exists() for version in NER):
-        _run("train_ner.py", "--all", "--out", str(folder))
+        _run("train_ner", "--all", "--out", str(folder))
 
 
 def _run(script: str, *arguments: str) -> None:
-    command = [sys.executable, str(ROOT / "scripts" / script), *arguments]
+    command = [sys.executable, "-m", f"scripts.{script}", *arguments]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         raise SystemExit(f"{script} ended with exit code {done.returncode}; its message is above")

@@ -82,7 +82,7 @@ def _ready(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def _running(ready: dict[str, Any], data: Path, process: subprocess.Popen[str]) -> Running:
     return Running(
-        gateway_port=int(ready["gateway_port"]),
+        gateway_port=int(ready["gateway"]),
         kubeconfig=Path(ready["kubeconfig"]),
         s3_url=str(ready["s3"]),
         data=data,

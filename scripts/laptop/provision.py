@@ -103,7 +103,7 @@ def _serves_a_model(running: Running, service: str) -> bool:
 
 def _answers(running: Running) -> bool:
     """Ask; 503 means that the index or a model is on its way."""
-    answer = ask(running.gateway_port, "How large is the European e-bike market?")
+    answer = ask(running.gateway_port, "How many e-bikes were sold in Germany in 2024?")
     return answer.status_code == httpx.codes.OK and bool(answer.json()["citations"])
 
 
@@ -141,7 +141,7 @@ def _write_env(running: Running, environment: dict[str, str]) -> None:
 def describe(running: Running) -> str:
     """Return the addresses and three requests to try."""
     host = f"inference.{NAMESPACE}.localhost:{running.gateway_port}"
-    question = json.dumps({"question": "How large is the European e-bike market?"})
+    question = json.dumps({"question": "How many e-bikes were sold in Germany in 2024?"})
     return f"""
 MarketResearchAI answers at http://{host}
 

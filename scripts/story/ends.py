@@ -8,7 +8,7 @@ from scripts.push_documents import push_documents
 from scripts.story.report import Facts, Narrator, expect
 from scripts.story.world import World
 
-QUESTION = "How large is the European e-bike market?"
+QUESTION = "How many e-bikes were sold in Germany in 2024?"
 NEW_DOCUMENTS = ROOT / "scripts/corpus_new"
 SLEEP_SECONDS = 120
 

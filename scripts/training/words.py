@@ -51,6 +51,8 @@ def person(rng: Random) -> str:
         return pick(rng, "last")
     if kind < 0.3:  # noqa: PLR2004
         return pick(rng, "manager")
+    if kind < 0.36:  # noqa: PLR2004 - family name first, as in East Asia
+        return f"{pick(rng, 'last')} {pick(rng, 'first')}"
     initial = rng.choice(["", "", "", "", "", f"{rng.choice('ABCDEFGHJKLMNPRST')}. "])
     return f"{pick(rng, 'first')} {initial}{pick(rng, 'last')}"
 

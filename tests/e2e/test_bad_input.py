@@ -16,7 +16,7 @@ from scripts.laptop.provision import BUCKET, NAMESPACE, ask, aws_environment, cl
 pytestmark = pytest.mark.timeout(600)
 PUBLIC = f"inference.{NAMESPACE}.localhost"
 BROKER = "broker-ingress.knative-eventing.svc.cluster.local"
-QUESTION = "How large is the European e-bike market?"
+QUESTION = "How many e-bikes were sold in Germany in 2024?"
 
 
 @pytest.fixture
