@@ -163,7 +163,9 @@ class PodRunner:
 
     async def _probe(self, replica: Replica) -> None:
         container = replica.pod["spec"]["containers"][0]
-        async for ready in Probe(container.get("readinessProbe"), replica.port).results():
+        default = {"tcpSocket": {}} if replica.revision else None  # Knative's, not Kubernetes'
+        spec = container.get("readinessProbe", default)
+        async for ready in Probe(spec, replica.port).results():
             if ready != replica.ready:
                 replica.ready = ready
                 self._publish(replica, pods_status.running())

@@ -1,7 +1,7 @@
 """Is a process ready? Asked often until the first yes, seldom after it, and never assumed.
 
-As in Knative the default is a TCP connection to PORT; an HTTP probe is asked on PORT whatever port
-it names, for there is only one. Several refusals in a row (failureThreshold) make it unready again.
+A Pod without a probe is ready once it runs. An HTTP probe is asked on PORT whatever port it names,
+for there is only one. Several refusals in a row (failureThreshold) make it unready again.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ class Probe:
     """One readinessProbe of one process."""
 
     def __init__(self, spec: Object | None, port: int) -> None:
+        self._always = spec is None
         self._spec = spec or {}
         self._port = port
         self._timeout = self._spec.get("timeoutSeconds") or 1
@@ -45,6 +46,8 @@ class Probe:
             refused = 0 if await self._ask() else refused + 1
 
     async def _ask(self) -> bool:
+        if self._always:
+            return True
         try:
             async with asyncio.timeout(self._timeout):
                 if http := self._spec.get("httpGet"):
