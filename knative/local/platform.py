@@ -61,8 +61,8 @@ async def run(options: Options) -> None:
                     group.create_task(part(platform))
                 group.create_task(s3.run(data, s3_url))
                 facts = _facts(platform, s3_url)
-                for port in (facts["api"], facts["gateway"], facts["s3"]):
-                    await _answers(int(str(port).rpartition(":")[2].strip("/")))
+                for port in (platform.gateway_port, platform.api_port, *s3.own_ports(data, s3_url)):
+                    await _answers(port)
                 (data / "platform.json").write_text(json.dumps(facts))
                 print(json.dumps({"ready": True, **facts}), flush=True)  # noqa: T201 - for callers
         finally:
