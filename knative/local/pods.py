@@ -163,7 +163,8 @@ class PodRunner:
 
     async def _probe(self, replica: Replica) -> None:
         container = replica.pod["spec"]["containers"][0]
-        default = {"tcpSocket": {}} if replica.revision else None  # Knative's, not Kubernetes'
+        # Knative's default, not Kubernetes'
+        default: Object | None = {"tcpSocket": {}} if replica.revision else None
         spec = container.get("readinessProbe", default)
         async for ready in Probe(spec, replica.port).results():
             if ready != replica.ready:
