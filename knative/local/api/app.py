@@ -63,6 +63,8 @@ class Api:
             if request.url.path in _OPEN:
                 return _health(request.url.path)
             _authenticate(request, self.token)
+            if request.url.path == "/openapi/v2":
+                return Response(discovery.openapi_v2(), media_type=discovery.OPENAPI_V2)
             document = _document(request.url.path.rstrip("/"))
             if document is not None:
                 return JSONResponse(document)

@@ -11,6 +11,8 @@ from knative.local.kinds import KINDS, Kind, groups
 
 Doc = dict[str, Any]
 
+OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSION: Doc = {
     "major": "1",
@@ -77,6 +79,21 @@ def openapi(prefix: str) -> Doc | None:
         "paths": dict(_path(k) for k in kinds),
         "components": {"schemas": {_model(k): _schema(k) for k in kinds}},
     }
+
+
+def openapi_v2() -> bytes:
+    """Answer /openapi/v2, in protobuf: a document that names nothing.
+
+    kubectl asks for it only about a kind that v3 does not have, to say itself that there is none.
+    """
+    title, version = b"Kubernetes", VERSION["gitVersion"].encode()
+    info = _bytes(1, title) + _bytes(2, version)
+    return _bytes(1, b"2.0") + _bytes(2, info) + _bytes(8, b"")
+
+
+def _bytes(number: int, value: bytes) -> bytes:
+    """Write one short length-delimited protobuf field."""
+    return bytes([number << 3 | 2, len(value)]) + value
 
 
 def _group(name: str, version: str) -> Doc:
