@@ -159,7 +159,7 @@ def _promoting(seen: Observation, state: State, policy: Policy, now: float) -> F
     view = seen.revisions[state.candidate or ""]
     if state.weight() < traffic.WHOLE:
         if view.ready and view.replicas >= state.needed:
-            return Input.CAPACITY, f"{view.replicas} replicas, {state.needed} needed"
+            return Input.CAPACITY, state.reason
     elif traffic.weights(seen.service.routed) == state.weights:
         return Input.ROUTED, state.reason
     why = f"could not take all traffic ({view.replicas} replicas, {state.needed} needed)"
