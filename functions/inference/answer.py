@@ -22,7 +22,9 @@ NEAR_TOP = 0.82
 """A further sentence needs this share of the first one's score, the one that follows it less."""
 FOLLOWS_TOP = 0.5
 SAME = 0.8
-"""Cosine from which two sentences speak of the same fact."""
+"""Cosine from which two sentences may speak of the same fact."""
+REPLACES = 0.93
+"""What share of the earlier twin's score the later one needs: else it is about something else."""
 _SHORTEST = 20
 
 
@@ -70,7 +72,7 @@ def _choose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Ve
     order = sorted(range(len(candidates)), key=lambda row: -scores[row])
     top = scores[order[0]]
     near = [row for row in order if scores[row] >= NEAR_TOP * top]
-    chosen = _later_of_twins(near, candidates, vectors)
+    chosen = _later_of_twins(near, candidates, scores, vectors)
     follower = _follower(chosen[0], candidates)
     if follower is not None and follower not in chosen and scores[follower] >= FOLLOWS_TOP * top:
         chosen.insert(1, follower)
@@ -78,20 +80,27 @@ def _choose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Ve
 
 
 def _later_of_twins(
-    rows: Sequence[int], candidates: Sequence[Sentence], vectors: Vectors
+    rows: Sequence[int], candidates: Sequence[Sentence], scores: Sequence[float], vectors: Vectors
 ) -> list[int]:
+    """Drop, of two rows that say the same, the earlier document's; `rows` come best first."""
     chosen: list[int] = []
     for row in rows:
         twin = next((other for other in chosen if _same(vectors, row, other)), None)
         if twin is None:
             chosen.append(row)
-        elif candidates[row].chunk.date > candidates[twin].chunk.date:
+        elif (
+            _replaces(candidates[row], candidates[twin]) and scores[row] >= REPLACES * scores[twin]
+        ):
             chosen[chosen.index(twin)] = row
     return chosen
 
 
 def _same(vectors: Vectors, one: int, other: int) -> bool:
     return float(np.dot(vectors[one], vectors[other])) >= SAME
+
+
+def _replaces(later: Sentence, earlier: Sentence) -> bool:
+    return later.chunk.date > earlier.chunk.date
 
 
 def _follower(row: int, candidates: Sequence[Sentence]) -> int | None:

@@ -27,6 +27,8 @@ from functions.runtime.function import Function, loaded
 from functions.runtime.metrics import counter, histogram
 
 MAX_BODY = 64 << 10
+MEDIA_TYPES = ("application/json", "application/x-www-form-urlencoded")
+"""The second is what `curl -d` says of whatever it is given; the body is JSON all the same."""
 JUST_STARTED = 5.0
 """Seconds after it became ready in which a process says, with its answers, how it started."""
 REQUESTS = counter("inference_requests", "Research questions by outcome", ("outcome",))
@@ -76,9 +78,7 @@ async def warm(research: Research) -> None:
 
 async def post_research(request: Request) -> Response:
     """`POST /v1/research`."""
-    media = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-    if media.lower() != "application/json":
-        raise UnsupportedMediaType("send the question as application/json")
+    _check_media_type(request)
     asked = parse_research(await request.body())
     research = loaded(request, Research)
     with LATENCY.labels().time():
@@ -87,6 +87,12 @@ async def post_research(request: Request) -> Response:
         if asked.stream:
             return StreamingResponse(_events(research, draft), media_type="text/event-stream")
         return JSONResponse(_timed(await research.finish(draft)))
+
+
+def _check_media_type(request: Request) -> None:
+    media = request.headers.get("content-type", MEDIA_TYPES[0]).partition(";")[0].strip()
+    if media.lower() not in MEDIA_TYPES:
+        raise UnsupportedMediaType("send the question as application/json")
 
 
 async def _events(research: Research, draft: Draft) -> AsyncIterator[str]:
