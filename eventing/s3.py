@@ -18,12 +18,17 @@ from urllib.parse import quote, unquote_plus
 from eventing.cloudevent import JSON, CloudEvent, MalformedEvent, parse_time
 
 _PREFIX = "com.amazonaws.s3."
-_SOURCES = {"aws:s3", "minio:s3", "ceph:s3"}
+_SOURCES = ("aws:s3", "minio:s3", "ceph:s3")
 _EVENT_NAME = re.compile(r"(?:s3:)?([A-Za-z]+(?::[A-Za-z]+)?)")
 _BUCKET = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 _REGION = re.compile(r"[a-z0-9-]{0,40}")
 _NOT_IN_SUBJECTS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DEPTH = 4  # SNS in SQS in a CloudEvent is three
+# Detail type → the member that says more, and the S3 event's name when it says nothing known.
+_EVENTBRIDGE_TYPES = {
+    "Object Created": ("reason", "ObjectCreated:Put"),
+    "Object Deleted": ("deletion-type", "ObjectRemoved:Delete"),
+}
 _EVENTBRIDGE_REASONS = {
     "PutObject": "ObjectCreated:Put",
     "POST Object": "ObjectCreated:Post",
@@ -91,36 +96,33 @@ def _read_records(records: list[Any]) -> Reading:
 
 def _read_eventbridge(document: Mapping[str, Any]) -> Reading:
     name = f"EventBridge {document['detail-type']!r}"
-    if document["detail-type"] not in ("Object Created", "Object Deleted"):
+    told = _EVENTBRIDGE_TYPES.get(str(document["detail-type"]))
+    if told is None:
         return Reading(ignored=(name,))
     try:
-        return Reading(events=(_event(_record_of_eventbridge(document)),))
+        return Reading(events=(_event(_record_of_eventbridge(document, *told)),))
     except (_Refusal, MalformedEvent) as error:
         return Reading(refused=(f"{name}: {error}",))
 
 
-def _record_of_eventbridge(document: Mapping[str, Any]) -> dict[str, Any]:
+def _record_of_eventbridge(
+    document: Mapping[str, Any], member: str, fallback: str
+) -> dict[str, Any]:
     detail = _mapping(document.get("detail"), "detail")
     entry = _mapping(detail.get("object"), "detail.object")
-    reason = detail.get("deletion-type", detail.get("reason"))
-    fallback = document["detail-type"].replace(" Created", "Created:Put")
     members = {"size": "size", "etag": "eTag", "version-id": "versionId", "sequencer": "sequencer"}
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
         "awsRegion": document.get("region", ""),
         "eventTime": document.get("time"),
-        "eventName": _EVENTBRIDGE_REASONS.get(str(reason), _fallback(fallback)),
+        "eventName": _EVENTBRIDGE_REASONS.get(str(detail.get(member)), fallback),
         "s3": {
             "bucket": _mapping(detail.get("bucket"), "detail.bucket"),
             "object": {"key": quote(_text(entry, "key"), safe="/")}
             | {ours: entry[theirs] for theirs, ours in members.items() if theirs in entry},
         },
     }
-
-
-def _fallback(name: str) -> str:
-    return name.replace(" Deleted", "Removed:Delete").replace(" ", "")
 
 
 def _event(record: Mapping[str, Any]) -> CloudEvent:

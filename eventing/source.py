@@ -72,8 +72,8 @@ class Source:
         while not self.stop.is_set():
             try:
                 messages = await self._queue.receive(BATCH - len(self._in_hand))
-            except Exception:  # noqa: BLE001 - whatever SQS has, it may be better next time
-                _log.exception("receiving failed")
+            except Exception as error:  # noqa: BLE001 - whatever SQS has, it may be better next time
+                _log.error("receiving failed: %s", error)
                 failures += 1
                 await self._pause(failures)
                 continue
