@@ -68,7 +68,7 @@ def _install_debian_venv() -> None:
 
 def _install(lock: Path) -> None:
     total = sum(1 for line in lock.read_text().splitlines() if "==" in line)
-    command = [VENV / "bin" / "python", "-m", "pip", "install", "--no-deps", "-r", lock]
+    command = [str(VENV / "bin/python"), "-m", "pip", "install", "--no-deps", "-r", str(lock)]
     log = VENV / "install.log"
     started = time.monotonic()
     with (

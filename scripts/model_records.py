@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.registry.manifest import Manifest
+from knative.serving.objects import model_of
 from knative.serving.state import State, of
 from knative.serving.table import Phase
 
-Object = Mapping[str, Any]
+Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Record:
 
 def serving(service: Object, revisions: Iterable[Object]) -> Serving:
     """Read a Service with its Revisions."""
-    digests = {item["metadata"]["name"]: _digest(item["spec"]) for item in revisions}
+    digests = {item["metadata"]["name"]: model_of(item)[1] for item in revisions}
     percents: dict[str, int] = {}
     previous = ""
     for traffic in service.get("status", {}).get("traffic") or []:
@@ -66,7 +67,7 @@ def serving(service: Object, revisions: Iterable[Object]) -> Serving:
         previous = digest if traffic.get("tag") == "previous" else previous
     return Serving(
         service=service["metadata"]["name"],
-        template=_digest(service["spec"]["template"]["spec"]),
+        template=model_of(service["spec"]["template"])[1],
         percents=percents,
         previous=previous,
         state=of(service),
@@ -95,11 +96,3 @@ def _record(manifest: Manifest, found: Serving | None) -> Record:
 def _f1(metrics: Mapping[str, Any]) -> float | None:
     value = metrics.get("golden_f1")
     return float(value) if isinstance(value, int | float) else None
-
-
-def _digest(spec: Object) -> str:
-    for container in spec.get("containers", []):
-        for variable in container.get("env") or []:
-            if variable["name"] == "MODEL_DIGEST":
-                return str(variable.get("value") or "")
-    return ""

@@ -10,7 +10,6 @@ from scripts.laptop import models
 from scripts.laptop.process import ROOT, Running, platform
 from scripts.laptop.provision import Contents, provision, wait_until_answering
 
-FIRST_ANSWER_SECONDS = 180
 STORY = Contents(overlay=ROOT / "knative/overlays/demo")
 
 
@@ -27,5 +26,5 @@ def laptop(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     data = tmp_path_factory.mktemp("laptop")
     with platform(data, 0, os.environ) as running:
         provision(running, STORY, print)
-        wait_until_answering(running, print, FIRST_ANSWER_SECONDS)
+        wait_until_answering(running, STORY, print)
         yield running

@@ -4,16 +4,15 @@ A rollback target is a tagged Revision at 0 %, so it counts. Without an answer f
 nobody knows, and then nothing may be dropped.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from functions.runtime.errors import Unavailable
 from knative.serving.client import REVISIONS, SERVICES, KubeClient
 from knative.serving.errors import KubeError
+from knative.serving.objects import model_of
 
-DIGEST = "MODEL_DIGEST"
-
-Object = Mapping[str, Any]
+Object = dict[str, Any]
 InUse = Callable[[], Awaitable[frozenset[str]]]
 """Asks for the digests in use; raises Unavailable when nobody can say."""
 
@@ -22,9 +21,9 @@ def named_digests(services: Iterable[Object], revisions: Iterable[Object]) -> fr
     """Return the digests that these Services serve, could roll back to, or will serve."""
     services = list(services)
     routed = {name for service in services for name in _routed(service)}
-    specs = [service["spec"]["template"]["spec"] for service in services]
-    specs += [item["spec"] for item in revisions if item["metadata"]["name"] in routed]
-    return frozenset(digest for spec in specs for digest in _digests(spec))
+    bearers = [service["spec"]["template"] for service in services]
+    bearers += [item for item in revisions if item["metadata"]["name"] in routed]
+    return frozenset(digest for _, digest in map(model_of, bearers) if digest)
 
 
 def ask(client: KubeClient) -> InUse:
@@ -52,10 +51,3 @@ def _routed(service: Object) -> Iterator[str]:
     for part in ("spec", "status"):
         for target in service.get(part, {}).get("traffic") or []:
             yield target.get("revisionName", "")
-
-
-def _digests(spec: Object) -> Iterator[str]:
-    for container in spec.get("containers", []):
-        for variable in container.get("env") or []:
-            if variable["name"] == DIGEST and variable.get("value"):
-                yield variable["value"]

@@ -14,8 +14,8 @@ from functions.registry.version import Version
 from knative.serving import policy, state
 from knative.serving.objects import (
     Object,
-    environment,
     fingerprint,
+    model_of,
     service_view,
     with_model,
 )
@@ -34,7 +34,7 @@ def plan(service: Object, model: ModelSynced, trace: str, now: float) -> Upload:
     """Return what to write."""
     template = service["spec"]["template"]
     known = state.of(service)
-    why = _against(environment(template), known, model)
+    why = _against(model_of(template), known, model)
     if why:
         return Upload(None, why)
     after = copy.deepcopy(service)
@@ -47,15 +47,16 @@ def plan(service: Object, model: ModelSynced, trace: str, now: float) -> Upload:
     return Upload(after)
 
 
-def _against(env: dict[str, str], known: state.State | None, model: ModelSynced) -> str:
+def _against(serving: tuple[str, str], known: state.State | None, model: ModelSynced) -> str:
     """Say why this model is not for this template now."""
-    if env.get("MODEL_DIGEST") == model.digest:
+    uri, digest = serving
+    if digest == model.digest:
         return f"{model.name} {model.version} is in the template already"
     if model.requested:
         return ""
     if known and model.digest in known.refused:
         return f"{model.name} {model.version} was refused: {known.reason}"
-    current = _version(env.get("MODEL_URI", ""), model.name)
+    current = _version(uri, model.name)
     if current and current > Version.parse(model.version):
         return f"{model.name} {current} is newer than {model.version}"
     return ""

@@ -14,6 +14,7 @@ from knative.serving import traffic
 
 Object = dict[str, Any]
 DIGEST = "rollout.marketresearch.ai/digest"
+URI = "rollout.marketresearch.ai/uri"
 HELD = "rollout.marketresearch.ai/held"
 MIN_SCALE = "autoscaling.knative.dev/min-scale"
 MAX_SCALE = "autoscaling.knative.dev/max-scale"
@@ -119,23 +120,21 @@ def fingerprint(template: Object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def environment(template: Object) -> dict[str, str]:
-    """Return the literal environment of the first container."""
-    container = (template.get("spec") or {}).get("containers", [{}])[0]
-    return {entry["name"]: entry.get("value", "") for entry in container.get("env") or []}
+def model_of(template: Object) -> tuple[str, str]:
+    """Return the URI and digest of the model that a template (or a Revision) serves; "" for none."""
+    annotations = (template.get("metadata") or {}).get("annotations") or {}
+    return annotations.get(URI, ""), annotations.get(DIGEST, "")
 
 
 def with_model(template: Object, uri: str, digest: str) -> Object:
-    """Return the template with another model: its URI and digest, and nothing else."""
+    """Return the template with another model: its URI and digest, and nothing else.
+
+    They are annotations, which the container reads through the downward API: `containers` is one
+    field to server-side apply, so writing its env would take the whole of it from Git.
+    """
     meta = dict(template.get("metadata") or {})
-    meta["annotations"] = {**(meta.get("annotations") or {}), DIGEST: digest}
-    spec = dict(template["spec"])
-    first, *others = spec["containers"]
-    model = {"MODEL_URI": uri, "MODEL_DIGEST": digest}
-    env = [entry for entry in first.get("env") or [] if entry["name"] not in model]
-    env += [{"name": name, "value": value} for name, value in model.items()]
-    spec["containers"] = [{**first, "env": env}, *others]
-    return {"metadata": meta, "spec": spec}
+    meta["annotations"] = {**(meta.get("annotations") or {}), URI: uri, DIGEST: digest}
+    return {**template, "metadata": meta}
 
 
 def _condition(conditions: Sequence[Object], kind: str) -> tuple[bool | None, str]:

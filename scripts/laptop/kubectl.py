@@ -33,7 +33,7 @@ def get(kubeconfig: Path, *what: str) -> dict[str, Any]:
 
 def apply(kubeconfig: Path, objects: Sequence[dict[str, Any]]) -> None:
     """Apply `objects` server-side, as this program."""
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+    text = "\n---\n".join(json.dumps(each) for each in objects)
     manager = "--field-manager=laptop"
     kubectl(kubeconfig, "apply", "--server-side", manager, "-f", "-", stdin=text)
 

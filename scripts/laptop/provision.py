@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import httpx
 from functions.registry.publish import configure_bucket, publish
 from scripts.laptop import kubectl
 from scripts.laptop.process import ROOT, Running
-from scripts.push_documents import push_documents
+from scripts.push_documents import documents, push_documents
 
 BUCKET, QUEUE, NAMESPACE = "my-bucket", "marketresearch-s3", "marketresearch"
 REGION = "us-east-1"
 FIRST_MODELS = ("embedder-v1.0.0", "ner-v1.0.0")
 SERVED = ("ner", "inference")
+QUESTION = "How many e-bikes were sold in Germany in 2024?"
+FIRST_ANSWER_SECONDS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +74,18 @@ def provision(running: Running, contents: Contents, say: Callable[[str], None]) 
         say(f"publishing {model}")
         publish(contents.models / model, BUCKET, s3)
     say("documents")
-    push_documents(s3, BUCKET, contents.documents)
+    if not s3.list_objects_v2(Bucket=BUCKET, Prefix="documents/", MaxKeys=1)["KeyCount"]:
+        push_documents(s3, BUCKET, contents.documents)
 
 
-def wait_until_answering(running: Running, say: Callable[[str], None], seconds: float) -> None:
-    """Return once every served model is ready and a question is answered from the index."""
-    deadline = time.monotonic() + seconds
+def wait_until_answering(running: Running, contents: Contents, say: Callable[[str], None]) -> None:
+    """Return once every served model is ready and a question is answered from all documents."""
+    deadline = time.monotonic() + FIRST_ANSWER_SECONDS
     for service in SERVED:
         say(f"{service}: its model is fetched, verified and rolled out")
-        _wait(lambda name=service: _serves_a_model(running, name), deadline, service)
+        _wait(partial(_serves_a_model, running, service), deadline, service)
     say("the documents are indexed and a first question is answered")
-    _wait(lambda: _answers(running), deadline, "the first answer")
+    _wait(partial(_answers, running, contents), deadline, "the first answer")
 
 
 def _wait(done: Callable[[], bool], deadline: float, what: str) -> None:
@@ -101,10 +105,13 @@ def _serves_a_model(running: Running, service: str) -> bool:
     return ready and "rollout.marketresearch.ai/digest" in annotations
 
 
-def _answers(running: Running) -> bool:
+def _answers(running: Running, contents: Contents) -> bool:
     """Ask; 503 means that the index or a model is on its way."""
-    answer = ask(running.gateway_port, "How many e-bikes were sold in Germany in 2024?")
-    return answer.status_code == httpx.codes.OK and bool(answer.json()["citations"])
+    answer = ask(running.gateway_port, QUESTION)
+    if answer.status_code != httpx.codes.OK:
+        return False
+    index = answer.json()["index"]
+    return int(index["documents"]) >= len(documents(contents.documents))
 
 
 def ask(gateway_port: int, question: str) -> httpx.Response:
@@ -141,7 +148,7 @@ def _write_env(running: Running, environment: dict[str, str]) -> None:
 def describe(running: Running) -> str:
     """Return the addresses and three requests to try."""
     host = f"inference.{NAMESPACE}.localhost:{running.gateway_port}"
-    question = json.dumps({"question": "How many e-bikes were sold in Germany in 2024?"})
+    question = json.dumps({"question": QUESTION})
     return f"""
 MarketResearchAI answers at http://{host}
 

@@ -13,7 +13,6 @@ from scripts.laptop import models
 from scripts.laptop.process import ROOT, Running, StartError, platform
 from scripts.laptop.provision import Contents, describe, provision, wait_until_answering
 
-FIRST_ANSWER_SECONDS = 180
 READY_NAME, PID_NAME, LOG_NAME = "up.ready", "up.pid", "up.log"
 
 
@@ -66,7 +65,7 @@ def _serve(data: Path, port: int) -> int:
 def _fill(running: Running) -> None:
     say = _stopwatch()
     provision(running, Contents(), say)
-    wait_until_answering(running, say, FIRST_ANSWER_SECONDS)
+    wait_until_answering(running, Contents(), say)
     say("ready")
 
 

@@ -15,7 +15,6 @@ from scripts.story import ends, rollouts
 from scripts.story.report import Narrator
 from scripts.story.world import world
 
-FIRST_ANSWER_SECONDS = 180
 STEPS = (
     ("a. a question wakes functions that are at zero", ends.a_question_wakes),
     ("b. a better model is pushed and promoted", rollouts.better_model),
@@ -57,7 +56,7 @@ def _arguments() -> argparse.Namespace:
 async def _tell(running: Running, narrator: Narrator) -> None:
     contents = Contents(overlay=ROOT / "knative/overlays/demo")
     await asyncio.to_thread(provision, running, contents, narrator.say)
-    wait = partial(wait_until_answering, running, narrator.say, FIRST_ANSWER_SECONDS)
+    wait = partial(wait_until_answering, running, contents, narrator.say)
     await asyncio.to_thread(wait)
     async with world(running) as told:
         for name, step in STEPS:

@@ -3,12 +3,11 @@
 import time
 
 from scripts.laptop.process import ROOT
-from scripts.laptop.provision import BUCKET
+from scripts.laptop.provision import BUCKET, QUESTION
 from scripts.push_documents import push_documents
 from scripts.story.report import Facts, Narrator, expect
 from scripts.story.world import World
 
-QUESTION = "How many e-bikes were sold in Germany in 2024?"
 NEW_DOCUMENTS = ROOT / "scripts/corpus_new"
 SLEEP_SECONDS = 120
 

@@ -11,12 +11,11 @@ import pytest
 
 from scripts.laptop import kubectl
 from scripts.laptop.process import Running
-from scripts.laptop.provision import BUCKET, NAMESPACE, ask, aws_environment, client
+from scripts.laptop.provision import BUCKET, NAMESPACE, QUESTION, ask, aws_environment, client
 
 pytestmark = pytest.mark.timeout(600)
 PUBLIC = f"inference.{NAMESPACE}.localhost"
 BROKER = "broker-ingress.knative-eventing.svc.cluster.local"
-QUESTION = "How many e-bikes were sold in Germany in 2024?"
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ async def test_a_rollout_interrupted_by_kill_9_is_finished_after_a_restart(
 ) -> None:
     with platform(tmp_path, 0) as running:
         provision(running, STORY, print)
-        wait_until_answering(running, print, 180)
+        wait_until_answering(running, STORY, print)
         await under_traffic_until(running, trained_models / "ner-v1.1.0", Phase.CANARY)
         children = psutil.Process(running.process.pid).children(recursive=True)
         os.kill(running.process.pid, signal.SIGKILL)
