@@ -17,8 +17,9 @@ from starlette.routing import Route
 
 from eventing.cloudevent import CloudEvent, wrap
 from eventing.events import IndexRebuilt
+from functions.embed_rebuild.coalesce import Coalescer
 from functions.embed_rebuild.corpus import Bucket
-from functions.embed_rebuild.rebuild import Coalescer, rebuild
+from functions.embed_rebuild.rebuild import rebuild
 from functions.embed_rebuild.settings import Settings
 from functions.index.embedder import Embedder, open_embedder
 from functions.index.store import Busy, IndexStore, Superseded

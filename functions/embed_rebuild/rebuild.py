@@ -1,24 +1,23 @@
-"""One rebuild from listing to swap, and many requests for one.
+"""One rebuild: list, read, cut, embed what is new, check, swap, tidy. Blocking.
 
-A request is answered by a rebuild that began after it came: so the last state of the bucket is
-always indexed, and a burst of a hundred uploads costs two rebuilds. The requests are held open
-meanwhile; one whose process dies is delivered again by the Broker.
+Nothing is visible before the swap, and what was embedded survives a death before it; so a rebuild may
+be killed anywhere, and the next one goes on.
 """
 
-import asyncio
 import logging
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+
+import numpy as np
 
 from eventing.events import IndexRebuilt
 from functions.embed_rebuild import corpus
 from functions.embed_rebuild.build import build_chroma
 from functions.embed_rebuild.corpus import Bucket, Corpus, Entry
-from functions.embed_rebuild.vectors import VectorCache, content_key
+from functions.embed_rebuild.vectors import VectorCache
 from functions.index import generation
-from functions.index.chunks import CHUNKER, Chunk, chunks
+from functions.index.chunks import CHUNKER, Chunk, chunks, quotable
 from functions.index.embedder import Embedder
 from functions.index.metrics import INDEX_SIZE
 from functions.index.store import IndexStore
@@ -44,14 +43,14 @@ def rebuild(
         expected = None if current is None else current.generation
         previous = None if expected is None else store.path(expected)
         found = bucket.read(entries)
-        pieces = [chunk for document in found.documents for chunk in chunks(document)]
         cache = VectorCache(store.root / VECTORS_FILE)
-        vectors, embedded = cache.vectors(embedder, pieces)
-        recall = build_chroma(folder, previous, pieces, vectors)
-        manifest = _manifest(folder, embedder, found, (entries, len(pieces), embedded, recall), now)
-        generation.write(folder, manifest, pieces, vectors)
+        content, embedded = _embedded(cache, embedder, found)
+        recall = build_chroma(folder, previous, content.chunks, content.vectors)
+        counts = (len(content.chunks), embedded, recall)
+        manifest = _manifest(folder, embedder, (entries, found), counts, now)
+        generation.write(folder, manifest, content)
         name = store.publish(folder, embedder.digest, expected)
-        _tidy(store, cache, embedder, pieces)
+        _tidy(store, cache, embedder, content)
     return _report(manifest, name, time.monotonic() - started)
 
 
@@ -59,14 +58,43 @@ def _same(current: generation.Manifest, entries: list[Entry]) -> bool:
     return (current.corpus, current.chunker) == (corpus.digest(entries), CHUNKER)
 
 
+def _embedded(
+    cache: VectorCache, embedder: Embedder, found: Corpus
+) -> tuple[generation.Content, int]:
+    """Cut and embed; returns also how many chunks had to be embedded now."""
+    pieces = tuple(chunk for document in found.documents for chunk in chunks(document))
+    counts, texts = _texts(pieces)
+    vectors, fresh = cache.vectors(embedder, texts)
+    borders = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    content = generation.Content(
+        chunks=pieces,
+        vectors=vectors[: len(pieces)],
+        borders=borders,
+        sentences=vectors[len(pieces) :].astype(np.float16),
+    )
+    return content, sum(fresh[: len(pieces)])
+
+
+def _texts(pieces: tuple[Chunk, ...]) -> tuple[list[int], list[str]]:
+    """Return how many sentences each chunk has, and all that is embedded: chunks, then sentences."""
+    spans = [quotable(chunk) for chunk in pieces]
+    quotes = [
+        chunk.text[span.start - chunk.start : span.end - chunk.start]
+        for chunk, found in zip(pieces, spans, strict=True)
+        for span in found
+    ]
+    return [len(found) for found in spans], [chunk.embedded_text for chunk in pieces] + quotes
+
+
 def _manifest(
     folder: Path,
     embedder: Embedder,
-    found: Corpus,
-    built: tuple[list[Entry], int, int, float],
+    source: tuple[list[Entry], Corpus],
+    counts: tuple[int, int, float],
     now: datetime,
 ) -> generation.Manifest:
-    entries, count, embedded, recall = built
+    entries, found = source
+    count, embedded, recall = counts
     return generation.Manifest(
         generation=folder.name.removeprefix(".building-"),
         embedder=embedder.digest,
@@ -82,11 +110,13 @@ def _manifest(
     )
 
 
-def _tidy(store: IndexStore, cache: VectorCache, embedder: Embedder, pieces: list[Chunk]) -> None:
+def _tidy(
+    store: IndexStore, cache: VectorCache, embedder: Embedder, content: generation.Content
+) -> None:
     """Remove what is left over; a fault here must not fail a rebuild that has happened."""
     try:
         store.prune(embedder.digest)
-        cache.keep([content_key(embedder.digest, piece) for piece in pieces], embedder.digest)
+        cache.keep(_texts(content.chunks)[1], embedder.digest)
     except OSError:
         log.exception("old generations were not removed; the next rebuild tries again")
 
@@ -105,25 +135,3 @@ def _report(manifest: generation.Manifest, name: str, seconds: float) -> IndexRe
     )
     log.info("the index is rebuilt", extra={"fields": {"recall": manifest.recall}})
     return report
-
-
-class Coalescer:
-    """Runs one blocking job at a time; requests that come meanwhile share the next run."""
-
-    def __init__(self, job: Callable[[], list[IndexRebuilt]]) -> None:
-        self._job = job
-        self._running: asyncio.Task[list[IndexRebuilt]] | None = None
-        self._next: asyncio.Task[list[IndexRebuilt]] | None = None
-
-    async def request(self) -> tuple[list[IndexRebuilt], bool]:
-        """Return what a run that starts after now rebuilt, and whether this request caused it."""
-        caused = self._next is None
-        if self._next is None:
-            self._next = asyncio.create_task(self._run(self._running))
-        return await asyncio.shield(self._next), caused
-
-    async def _run(self, before: asyncio.Task[list[IndexRebuilt]] | None) -> list[IndexRebuilt]:
-        if before is not None:
-            await asyncio.wait([before])
-        self._running, self._next = self._next, None
-        return await asyncio.to_thread(self._job)

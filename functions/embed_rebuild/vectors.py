@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from functions.index.chunks import CHUNKER, Chunk
+from functions.index.chunks import CHUNKER
 from functions.index.embedder import Embedder
 from functions.index.generation import Vectors
 
@@ -20,9 +20,9 @@ BATCH = 256
 """Texts between two commits."""
 
 
-def content_key(embedder: str, chunk: Chunk) -> str:
+def content_key(embedder: str, text: str) -> str:
     """Return what a vector depends on, as one digest."""
-    content = f"{embedder}\n{CHUNKER}\n{chunk.embedded_text}"
+    content = f"{embedder}\n{CHUNKER}\n{text}"
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -32,23 +32,25 @@ class VectorCache:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def vectors(self, embedder: Embedder, chunks: Sequence[Chunk]) -> tuple[Vectors, int]:
-        """Return one vector a chunk, and how many of them had to be embedded now."""
-        keys = [content_key(embedder.digest, chunk) for chunk in chunks]
-        texts = dict(zip(keys, (chunk.embedded_text for chunk in chunks), strict=True))
+    def vectors(self, embedder: Embedder, texts: Sequence[str]) -> tuple[Vectors, list[bool]]:
+        """Return one vector a text, and of each text whether it had to be embedded now."""
+        keys = [content_key(embedder.digest, text) for text in texts]
+        text_of = dict(zip(keys, texts, strict=True))
         with closing(self._open()) as database:
             known = _known(database, keys)
-            missing = [key for key in texts if key not in known]
+            fresh = [key not in known for key in keys]
+            missing = [key for key in text_of if key not in known]
             for start in range(0, len(missing), BATCH):
-                known |= _embed(database, embedder, texts, missing[start : start + BATCH])
-        shape = (len(chunks), embedder.dimension)
-        return np.array([known[key] for key in keys], dtype=np.float32).reshape(shape), len(missing)
+                known |= _embed(database, embedder, text_of, missing[start : start + BATCH])
+        shape = (len(texts), embedder.dimension)
+        return np.array([known[key] for key in keys], dtype=np.float32).reshape(shape), fresh
 
-    def keep(self, keys: Iterable[str], embedder: str) -> None:
-        """Forget this embedder's vectors but those of `keys`."""
+    def keep(self, texts: Iterable[str], embedder: str) -> None:
+        """Forget this embedder's vectors but those of `texts`."""
+        keys = ((content_key(embedder, text),) for text in texts)
         with closing(self._open()) as database, database:
             database.execute("create temp table kept (key text primary key) without rowid")
-            database.executemany("insert or ignore into kept values (?)", ((key,) for key in keys))
+            database.executemany("insert or ignore into kept values (?)", keys)
             database.execute(
                 "delete from vectors where embedder = ? and key not in (select key from kept)",
                 (embedder,),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 CHUNKER = "sentences-v1"  # part of every content key: change it when the cutting changes
 CHUNK_CHARACTERS = 600  # about 130 word pieces, well inside MiniLM's 256
+SHORTEST_QUOTE = 20
 _NEVER_ENDS = frozenset(
     ("approx", "dr", "e.g", "est", "fig", "i.e", "mr", "mrs", "ms", "no", "prof", "st", "vs")
 )
@@ -76,6 +77,18 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:
             found.append(span)
         begin = cut
     return found
+
+
+def quotable(chunk: Chunk) -> list[Span]:
+    """Cut a chunk into sentences worth quoting, as spans in the document; headings are not."""
+    found = (
+        Span(chunk.start + span.start, chunk.start + span.end) for span in sentences(chunk.text)
+    )
+    return [
+        span
+        for span in found
+        if span.end - span.start >= SHORTEST_QUOTE and chunk.text[span.start - chunk.start] != "#"
+    ]
 
 
 def chunks(document: Document, limit: int = CHUNK_CHARACTERS) -> list[Chunk]:

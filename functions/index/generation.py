@@ -4,21 +4,24 @@
 generations/<id>/generation.json   what it is: embedder, chunker, counts, the state of the corpus
                  chunks.jsonl      one chunk a line, in the order of the vectors
                  vectors.npy       float32, one unit vector a chunk: exact search maps it
+                 sentences.npy     float16, one unit vector a quotable sentence, chunk after chunk
+                 borders.npy       int64, where each chunk's sentences begin, and the end
                  chroma/           the same vectors in Chroma, for corpora too large for exact search
 ```
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from functions.index.chunks import Chunk
 
-MANIFEST, CHUNKS, VECTORS, CHROMA = "generation.json", "chunks.jsonl", "vectors.npy", "chroma"
+MANIFEST, CHUNKS, CHROMA = "generation.json", "chunks.jsonl", "chroma"
+VECTORS, SENTENCES, BORDERS = "vectors.npy", "sentences.npy", "borders.npy"
 Vectors = NDArray[np.float32]
 
 
@@ -52,21 +55,35 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What is searched.
+
+    Row i of `vectors` is chunk i's; its sentences' rows are `borders[i]` up to `borders[i + 1]`.
+    """
+
+    chunks: tuple[Chunk, ...]
+    vectors: Vectors
+    borders: NDArray[np.int64]
+    sentences: NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
-    """An opened generation; `vectors` is a read-only memory map."""
+    """An opened generation; its arrays are read-only memory maps."""
 
     manifest: Manifest
     path: Path
-    chunks: tuple[Chunk, ...]
-    vectors: Vectors
+    content: Content
 
 
-def write(path: Path, manifest: Manifest, chunks: Sequence[Chunk], vectors: Vectors) -> None:
+def write(path: Path, manifest: Manifest, content: Content) -> None:
     """Write everything but Chroma's part into `path`, the manifest last."""
     with (path / CHUNKS).open("w", encoding="utf-8") as lines:
-        for chunk in chunks:
+        for chunk in content.chunks:
             lines.write(json.dumps(asdict(chunk), ensure_ascii=False) + "\n")
-    np.save(path / VECTORS, vectors)
+    np.save(path / VECTORS, content.vectors)
+    np.save(path / BORDERS, content.borders)
+    np.save(path / SENTENCES, content.sentences)
     (path / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
 
 
@@ -82,11 +99,12 @@ def read(path: Path) -> Generation:
     manifest = read_manifest(path)
     with (path / CHUNKS).open(encoding="utf-8") as lines:
         chunks = tuple(_chunk(line) for line in lines)
-    vectors: Vectors = np.load(path / VECTORS, mmap_mode="r" if chunks else None)
-    if not len(chunks) == len(vectors) == manifest.chunks:
-        counts = f"{manifest.chunks} chunks, {len(chunks)} texts, {len(vectors)} vectors"
-        raise ValueError(f"generation {manifest.generation} is damaged: {counts}")
-    return Generation(manifest, path, chunks, vectors)
+    mode: Literal["r"] | None = "r" if chunks else None  # an empty file cannot be mapped
+    arrays = [np.load(path / name, mmap_mode=mode) for name in (VECTORS, BORDERS, SENTENCES)]
+    content = Content(chunks, arrays[0], arrays[1], arrays[2])
+    if not len(chunks) == len(content.vectors) == len(content.borders) - 1 == manifest.chunks:
+        raise ValueError(f"generation {manifest.generation} is damaged: its counts disagree")
+    return Generation(manifest, path, content)
 
 
 def _chunk(line: str) -> Chunk:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from functions.index.chunks import Chunk, sentences
-from functions.index.generation import Vectors
 from functions.inference.score import Sentence
 
 UNSUPPORTED = "Nothing in the corpus supports an answer to this question."
@@ -25,7 +23,6 @@ SAME = 0.8
 """Cosine from which two sentences may speak of the same fact."""
 REPLACES = 0.93
 """What share of the earlier twin's score the later one needs: else it is about something else."""
-_SHORTEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +47,20 @@ class Answer:
     supported: bool
 
 
-def split(chunk: Chunk) -> list[Sentence]:
-    """Cut a chunk into sentences worth quoting; headings and scraps are not."""
-    return [
-        Sentence(chunk, chunk.start + span.start, chunk.start + span.end, text)
-        for span in sentences(chunk.text)
-        if len(text := chunk.text[span.start : span.end]) >= _SHORTEST and not text.startswith("#")
-    ]
-
-
-def compose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Vectors) -> Answer:
-    """Choose among `candidates`; score and vector i belong to candidate i."""
+def compose(candidates: Sequence[Sentence], scores: Sequence[float]) -> Answer:
+    """Choose among `candidates`; score i belongs to candidate i."""
     if not candidates or max(scores) < SUPPORT:
         return Answer(UNSUPPORTED, (), supported=False)
-    chosen = _choose(candidates, scores, vectors)
+    chosen = _choose(candidates, scores)
     citations = tuple(_citation(candidates[row], scores[row]) for row in chosen)
     return Answer(" ".join(citation.text for citation in citations), citations, supported=True)
 
 
-def _choose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Vectors) -> list[int]:
+def _choose(candidates: Sequence[Sentence], scores: Sequence[float]) -> list[int]:
     order = sorted(range(len(candidates)), key=lambda row: -scores[row])
     top = scores[order[0]]
     near = [row for row in order if scores[row] >= NEAR_TOP * top]
-    chosen = _later_of_twins(near, candidates, scores, vectors)
+    chosen = _later_of_twins(near, candidates, scores)
     follower = _follower(chosen[0], candidates)
     if follower is not None and follower not in chosen and scores[follower] >= FOLLOWS_TOP * top:
         chosen.insert(1, follower)
@@ -80,12 +68,12 @@ def _choose(candidates: Sequence[Sentence], scores: Sequence[float], vectors: Ve
 
 
 def _later_of_twins(
-    rows: Sequence[int], candidates: Sequence[Sentence], scores: Sequence[float], vectors: Vectors
+    rows: Sequence[int], candidates: Sequence[Sentence], scores: Sequence[float]
 ) -> list[int]:
     """Drop, of two rows that say the same, the earlier document's; `rows` come best first."""
     chosen: list[int] = []
     for row in rows:
-        twin = next((other for other in chosen if _same(vectors, row, other)), None)
+        twin = next((other for other in chosen if _same(candidates[row], candidates[other])), None)
         if twin is None:
             chosen.append(row)
         elif (
@@ -95,8 +83,8 @@ def _later_of_twins(
     return chosen
 
 
-def _same(vectors: Vectors, one: int, other: int) -> bool:
-    return float(np.dot(vectors[one], vectors[other])) >= SAME
+def _same(one: Sentence, other: Sentence) -> bool:
+    return float(np.dot(one.vector, other.vector)) >= SAME
 
 
 def _replaces(later: Sentence, earlier: Sentence) -> bool:

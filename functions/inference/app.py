@@ -14,7 +14,6 @@ from functions.index.embedder import open_embedder
 from functions.index.store import IndexStore
 from functions.inference.entities import Ner
 from functions.inference.openapi import document
-from functions.inference.rerank import Reranker
 from functions.inference.research import Draft, Research
 from functions.inference.retrieve import Index
 from functions.inference.schema import Filters, parse_research
@@ -61,7 +60,7 @@ def _open(settings: Settings, ner: Ner) -> Research:
     version = str(release.manifest.version)
     embedder = open_embedder(release.path, release.digest, version, settings.threads)
     index = Index(IndexStore(settings.index_dir), release.digest, settings.search)
-    return Research(embedder, index, ner, Reranker(embedder))
+    return Research(embedder, index, ner)
 
 
 async def warm(research: Research) -> None:

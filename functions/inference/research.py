@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from functions.index.embedder import Embedder
-from functions.inference.answer import Answer
+from functions.inference.answer import Answer, compose
 from functions.inference.entities import Entities, Ner
-from functions.inference.rerank import Reranker
 from functions.inference.retrieve import Index, Searcher
 from functions.inference.schema import ResearchRequest
+from functions.inference.score import scores
 from functions.runtime.errors import Unavailable
 
 
@@ -31,7 +31,6 @@ class Research:
     embedder: Embedder
     index: Index
     ner: Ner
-    reranker: Reranker
 
     async def draft(self, request: ResearchRequest) -> Draft:
         """Answer without entities; Unavailable until the index was built for this embedder."""
@@ -77,9 +76,9 @@ class Research:
             raise Unavailable("the index has not been built for this embedder yet", retry_after=2)
         query = self.embedder.embed([request.question])[0]
         clock.lap("embed")
-        hits = searcher.search(query, request.top_k, request.filters)
+        candidates = searcher.search(query, request.top_k, request.filters)
         clock.lap("retrieve")
-        answer = self.reranker.answer(request.question, query, hits)
+        answer = compose(candidates, scores(request.question, query, candidates))
         clock.lap("rerank")
         return Draft(answer, _described(searcher), clock.laps)
 

@@ -18,23 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.index import chroma
-from functions.index.chunks import Chunk
+from functions.index.chunks import Chunk, quotable
 from functions.index.generation import CHROMA, Generation, Vectors
 from functions.index.metrics import INDEX_SIZE
 from functions.index.store import IndexStore, Stamp
 from functions.inference.schema import Filters
+from functions.inference.score import Sentence
 
 MOST_EXACT = 50_000
 OVERFETCH = 4
 """How many times more Chroma is asked for when filters will take some away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A chunk and its vector."""
-
-    chunk: Chunk
-    vector: Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +39,26 @@ class Searcher:
     rank: Callable[[Vectors, int, Filters], list[int]]
     close: Callable[[], None]
 
-    def search(self, query: Vectors, count: int, filters: Filters) -> list[Hit]:
-        """Return the nearest chunks that pass the filters, nearest first."""
+    def search(self, query: Vectors, count: int, filters: Filters) -> list[Sentence]:
+        """Return the sentences of the nearest chunks that pass the filters, nearest chunk first."""
         rows = self.rank(query, count, filters)
-        vectors, chunks = self.generation.vectors, self.generation.chunks
-        return [Hit(chunks[row], vectors[row]) for row in rows]
+        return [sentence for row in rows for sentence in self._sentences(row)]
+
+    def _sentences(self, row: int) -> list[Sentence]:
+        content = self.generation.content
+        chunk, vector = content.chunks[row], content.vectors[row]
+        first = int(content.borders[row])
+        return [
+            Sentence(
+                chunk=chunk,
+                start=span.start,
+                end=span.end,
+                text=chunk.text[span.start - chunk.start : span.end - chunk.start],
+                vector=content.sentences[first + place].astype(np.float32),
+                chunk_vector=vector,
+            )
+            for place, span in enumerate(quotable(chunk))
+        ]
 
 
 class Index:
@@ -112,7 +120,7 @@ def _in_time(date: str, filters: Filters) -> bool:
 
 def _searcher(generation: Generation, search: str) -> Searcher:
     small = generation.manifest.chunks <= MOST_EXACT
-    if search == "exact" or (search == "auto" and small) or not generation.chunks:
+    if search == "exact" or (search == "auto" and small) or not generation.content.chunks:
         return Searcher(generation, "exact", _exact(generation), lambda: None)
     stack = ExitStack()
     copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="index-"))) / CHROMA
@@ -124,7 +132,7 @@ def _searcher(generation: Generation, search: str) -> Searcher:
 def _exact(generation: Generation) -> Callable[[Vectors, int, Filters], list[int]]:
     def rank(query: Vectors, count: int, filters: Filters) -> list[int]:
         allowed = _allowed(generation, filters)
-        similarities = generation.vectors[allowed] @ query
+        similarities = generation.content.vectors[allowed] @ query
         return [int(row) for row in allowed[np.argsort(-similarities, kind="stable")[:count]]]
 
     return rank
@@ -132,15 +140,15 @@ def _exact(generation: Generation) -> Callable[[Vectors, int, Filters], list[int
 
 def _allowed(generation: Generation, filters: Filters) -> NDArray[np.int64]:
     if filters == Filters():
-        return np.arange(len(generation.chunks))
-    rows = [row for row, chunk in enumerate(generation.chunks) if passes(chunk, filters)]
+        return np.arange(len(generation.content.chunks))
+    rows = [row for row, chunk in enumerate(generation.content.chunks) if passes(chunk, filters)]
     return np.array(rows, dtype=np.int64)
 
 
 def _approximate(
     generation: Generation, records: Any
 ) -> Callable[[Vectors, int, Filters], list[int]]:
-    row_of = {name: row for row, name in enumerate(chroma.record_ids(generation.chunks))}
+    row_of = {name: row for row, name in enumerate(chroma.record_ids(generation.content.chunks))}
     exact = _exact(generation)
 
     def rank(query: Vectors, count: int, filters: Filters) -> list[int]:
@@ -149,7 +157,7 @@ def _approximate(
             return [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
         wanted = min(count * OVERFETCH, len(row_of))
         rows = [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
-        kept = [row for row in rows if passes(generation.chunks[row], filters)][:count]
+        kept = [row for row in rows if passes(generation.content.chunks[row], filters)][:count]
         return kept if len(kept) == count else exact(query, count, filters)
 
     return rank

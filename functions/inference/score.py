@@ -38,24 +38,26 @@ _STOP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a chunk; `start` and `end` count in the document."""
+    """A sentence of a chunk, with both vectors; `start` and `end` count in the document."""
 
     chunk: Chunk
     start: int
     end: int
     text: str
+    vector: Vectors
+    chunk_vector: Vectors
 
 
-def scores(
-    question: str, candidates: Sequence[Sentence], query: Vectors, vectors: tuple[Vectors, Vectors]
-) -> list[float]:
-    """Score each candidate; `vectors` holds the sentences' and their chunks', a row a candidate."""
-    by_sentence, by_chunk = vectors
-    meaning = SENTENCE * (by_sentence @ query) + CHUNK * (by_chunk @ query)
+def scores(question: str, query: Vectors, candidates: Sequence[Sentence]) -> list[float]:
+    """Score each candidate; `query` is the question's vector."""
+    meaning = [
+        SENTENCE * float(candidate.vector @ query) + CHUNK * float(candidate.chunk_vector @ query)
+        for candidate in candidates
+    ]
     overlap = _overlaps(words(question), candidates)
     missing = [_missing(names(question), candidate.chunk) for candidate in candidates]
     return [
-        float(near) + WORDS * shared - MISSING_NAME * absent
+        near + WORDS * shared - MISSING_NAME * absent
         for near, shared, absent in zip(meaning, overlap, missing, strict=True)
     ]
 
