@@ -18,7 +18,7 @@ from pathlib import Path
 from knative.local import api, s3, serving, serving_plane
 from knative.local.api.kubeconfig import load_token
 from knative.local.eventing import run as eventing
-from knative.local.processes import free_port, sweep
+from knative.local.processes import server_port, sweep
 from knative.local.store import Store
 
 
@@ -77,9 +77,9 @@ def _compose(data: Path, port: int) -> Platform:
         store=Store(data / "store.db"),
         data=data,
         gateway_port=gateway,
-        api_port=free_port(before.get("api", 0)),
-        ingress_port=free_port(),
-        activator_port=free_port(),
+        api_port=server_port(before.get("api", 0)),
+        ingress_port=server_port(),
+        activator_port=server_port(),
         token=load_token(data),
     )
     # Whoever holds a kubeconfig finds the API at the same place after a restart.
@@ -97,7 +97,7 @@ def _ports_before(data: Path) -> dict[str, int]:
 
 def _gateway_port(port: int) -> int:
     if not port:
-        return free_port()
+        return server_port()
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

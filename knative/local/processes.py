@@ -122,12 +122,14 @@ def free_port(preferred: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def server_port() -> int:
-    """Return a port for a new server, never the one of a moment ago.
+def server_port(preferred: int = 0) -> int:
+    """Return a port for a new server: the preferred one when it is free, else one not given yet.
 
     Below the range of outgoing connections: there, one of those could take it first, or a probe
     could meet itself.
     """
+    if preferred and free_port(preferred) == preferred:
+        return preferred
     while True:
         port = next(_SERVER_PORTS)
         if free_port(port) == port:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from knative.local.processes import Process, Spawn, free_port
+from knative.local.processes import Process, Spawn, server_port
 
 _ROOT = Path(__file__).parents[2]
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def endpoint(data: Path, environ: Mapping[str, str] = os.environ) -> str:
     note = _note(data)
     note.parent.mkdir(parents=True, exist_ok=True)
     noted = int(note.read_text()) if note.exists() else 0
-    note.write_text(str(free_port(noted)))
+    note.write_text(str(server_port(noted)))
     return f"http://127.0.0.1:{note.read_text()}"
 
 

@@ -18,7 +18,7 @@ from knative.local.dataplane.controller import DataPlane
 from knative.local.dataplane.envoy import Envoy
 from knative.local.pods import PodRunner
 from knative.local.pods_env import Surroundings
-from knative.local.processes import free_port
+from knative.local.processes import server_port
 from knative.local.scaling import Scaler
 from knative.local.store import Store
 
@@ -30,7 +30,7 @@ async def run(platform: "Platform") -> None:
     """Run Pods and carry requests to them until cancelled."""
     _allow_many_connections()
     ports = Ports(
-        platform.gateway_port, free_port(), platform.activator_port, platform.ingress_port
+        platform.gateway_port, server_port(), platform.activator_port, platform.ingress_port
     )
     around = Surroundings(platform.data, platform.gateway_port, platform.data / "kubeconfig")
     runner = PodRunner(platform.store, around)
