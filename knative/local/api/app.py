@@ -4,7 +4,6 @@ Every request but health and version needs the bearer token. What the tables of 
 name is a 404 in Kubernetes' own words, never a silent yes.
 """
 
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,40 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from knative.local.api import discovery, protobuf, reading, streams
-from knative.local.api.objects import Call, Objects
-from knative.local.errors import (
-    ApiFailure,
-    BadRequest,
-    MethodNotAllowed,
-    NotFound,
-    TooLarge,
-    Unauthorized,
-    UnsupportedMedia,
-)
-from knative.local.kinds import BY_PATH, Kind
+from knative.local.api import discovery, reading, requests, streams
+from knative.local.api.objects import Objects
+from knative.local.api.shape import Call
+from knative.local.errors import ApiFailure, MethodNotAllowed, Unauthorized
 from knative.local.store import Object, Store
 
-MAX_BODY = 3 << 20  # bytes, as in Kubernetes
-MISSING = "the server could not find the requested resource"
 _OPEN = ("/healthz", "/livez", "/readyz", "/version")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What an address names."""
-
-    kind: Kind
-    namespace: str | None
-    name: str = ""
-    sub: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +51,8 @@ class Api:
             return JSONResponse(failure.status(), status_code=failure.code)
 
     async def _resource(self, request: Request) -> Response:
-        target = _target(request.url.path)
-        verbs: Mapping[str, Callable[[Request, Target], Awaitable[Response]]]
+        target = requests.target(request.url.path)
+        verbs: Mapping[str, Callable[[Request, requests.Target], Awaitable[Response]]]
         if target.sub == "log":
             verbs = {"GET": self._log}
         elif target.name:
@@ -89,12 +67,12 @@ class Api:
             )
         return await verb(request, target)
 
-    async def _get(self, request: Request, target: Target) -> Response:
+    async def _get(self, request: Request, target: requests.Target) -> Response:
         obj = self.store.get(target.kind.kind, target.namespace or "", target.name)
         show = reading.renderer(target.kind, request, self.clock())
         return JSONResponse(show([obj], {}) if show else obj)
 
-    async def _list(self, request: Request, target: Target) -> Response:
+    async def _list(self, request: Request, target: requests.Target) -> Response:
         if request.query_params.get("watch") in ("1", "true"):
             return self._watch(request, target)
         page = reading.page(self.store, target.kind, target.namespace, request.query_params)
@@ -105,36 +83,36 @@ class Api:
         body = {"kind": kind, "apiVersion": target.kind.api_version, "metadata": page.meta}
         return JSONResponse(body | {"items": page.items})
 
-    def _watch(self, request: Request, target: Target) -> Response:
+    def _watch(self, request: Request, target: requests.Target) -> Response:
         show = reading.renderer(target.kind, request, self.clock())
         wanted = reading.watch(target.kind, target.namespace, request.query_params, show)
         lines = streams.watch(self.store, wanted)
         return StreamingResponse(lines, media_type="application/json")
 
-    async def _post(self, request: Request, target: Target) -> Response:
-        call = _call(request, target)
-        obj = self._objects().create(call, await _body(request))
+    async def _post(self, request: Request, target: requests.Target) -> Response:
+        call = requests.call(request, target)
+        obj = self._objects().create(call, await requests.body(request))
         return _answer(call, obj, 201)
 
-    async def _put(self, request: Request, target: Target) -> Response:
-        call = _call(request, target)
-        return _answer(call, self._objects().update(call, await _body(request)))
+    async def _put(self, request: Request, target: requests.Target) -> Response:
+        call = requests.call(request, target)
+        return _answer(call, self._objects().update(call, await requests.body(request)))
 
-    async def _patch(self, request: Request, target: Target) -> Response:
-        call = _call(request, target)
-        body = await _body(request)
-        obj, created = self._objects().patch(call, body, _media(request))
+    async def _patch(self, request: Request, target: requests.Target) -> Response:
+        call = requests.call(request, target)
+        body = await requests.body(request)
+        obj, created = self._objects().patch(call, body, requests.media(request))
         return _answer(call, obj, 201 if created else 200)
 
-    async def _delete(self, request: Request, target: Target) -> Response:
-        call = _call(request, target)
-        gone = self._objects().delete(call, await _options(request))
+    async def _delete(self, request: Request, target: requests.Target) -> Response:
+        call = requests.call(request, target)
+        gone = self._objects().delete(call, await requests.options(request))
         details = {"name": call.name, "group": call.kind.group, "kind": call.kind.plural}
         return _success({**details, "uid": gone["metadata"]["uid"]})
 
-    async def _delete_all(self, request: Request, target: Target) -> Response:
-        options = await _options(request)
-        call = _call(request, target)
+    async def _delete_all(self, request: Request, target: requests.Target) -> Response:
+        options = await requests.options(request)
+        call = requests.call(request, target)
         page = reading.page(self.store, target.kind, target.namespace, request.query_params)
         for obj in page.items:
             meta = obj["metadata"]
@@ -142,7 +120,7 @@ class Api:
             self._objects().delete(each, options)
         return _success({"group": call.kind.group, "kind": call.kind.plural})
 
-    async def _log(self, request: Request, target: Target) -> Response:
+    async def _log(self, request: Request, target: requests.Target) -> Response:
         namespace = target.namespace or ""
         self.store.get("Pod", namespace, target.name)
         path = self.logs / f"{target.name}.log"
@@ -200,88 +178,6 @@ def _document(path: str) -> Any:
         case ["api", *version] | ["apis", *version] if len(version) <= 2:  # noqa: PLR2004 - g/v
             return discovery.resource_list("/".join(version)) or discovery.group(version[0])
     return None
-
-
-def _target(path: str) -> Target:
-    match path.strip("/").split("/"):
-        case ["api", version, *rest] if rest:
-            group = ""
-        case ["apis", group, version, *rest] if rest:
-            pass
-        case _:
-            raise NotFound(MISSING)
-    match rest:
-        case ["namespaces", namespace, plural, *names] if (group, plural) != ("", "status"):
-            return _checked(BY_PATH.get((group, version, plural)), namespace, names)
-        case [plural, *names]:
-            return _checked(BY_PATH.get((group, version, plural)), None, names)
-    raise NotFound(MISSING)
-
-
-def _checked(kind: Kind | None, namespace: str | None, names: list[str]) -> Target:
-    name, sub, *more = [*names, "", ""]
-    if kind is None or any(more) or (namespace is not None) > kind.namespaced:
-        raise NotFound(MISSING)
-    known = {"": True, "status": kind.has_status, "log": kind.kind == "Pod"}
-    if not known.get(sub) or (name and kind.namespaced and namespace is None):
-        raise NotFound(MISSING)
-    return Target(kind, namespace, name, sub)
-
-
-def _call(request: Request, target: Target) -> Call:
-    query = request.query_params
-    validation = query.get("fieldValidation", "Warn")
-    if validation not in ("Strict", "Warn", "Ignore"):
-        raise BadRequest(f"fieldValidation: {validation!r} is not one of Strict, Warn, Ignore")
-    agent = request.headers.get("user-agent", "unknown").split("/")[0]
-    return Call(
-        target.kind,
-        target.namespace or "",
-        target.name,
-        target.sub == "status",
-        query.get("fieldManager") or agent,
-        validation == "Strict",
-        query.get("dryRun") == "All",
-        query.get("force") == "true",
-    )
-
-
-async def _body(request: Request) -> Any:
-    return _parsed(await _raw(request), _media(request))
-
-
-async def _raw(request: Request) -> bytes:
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY:
-            raise TooLarge(f"the body is over the limit of {MAX_BODY} bytes")
-    return bytes(raw)
-
-
-def _parsed(raw: bytes, media: str) -> Any:
-    if media == "application/vnd.kubernetes.protobuf":
-        return protobuf.decode(raw)
-    if "json" not in media and "yaml" not in media:
-        raise UnsupportedMedia(f"the media type {media!r} is not supported: send JSON or YAML")
-    try:
-        return yaml.safe_load(raw) if "yaml" in media else json.loads(raw)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise BadRequest(f"the body cannot be read: {error}") from error
-
-
-def _media(request: Request) -> str:
-    return request.headers.get("content-type", "application/json").split(";")[0].strip()
-
-
-async def _options(request: Request) -> Object:
-    """Return DeleteOptions, which may come as a body, as parameters, or not at all."""
-    raw = await _raw(request)
-    given = _parsed(raw, _media(request)) if raw else {}
-    if not isinstance(given, dict):
-        raise BadRequest("DeleteOptions are a JSON object")
-    policy = request.query_params.get("propagationPolicy")
-    return {**given, "propagationPolicy": policy} if policy else given
 
 
 def _answer(call: Call, obj: Object, code: int = 200) -> Response:

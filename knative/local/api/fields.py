@@ -139,14 +139,14 @@ def _entries(obj: Object) -> list[Object]:
 def _owners(obj: Object) -> Owners:
     found: Owners = {}
     for entry in _entries(obj):
-        key = (entry.get("manager", ""), entry.get("operation", "Update"))
-        fields = frozenset(_parse(entry.get("fieldsV1") or {}, ()))
+        key = (str(entry.get("manager", "")), str(entry.get("operation", "Update")))
+        fields = frozenset(_parse(entry.get("fieldsV1"), ()))
         found[key] = found.get(key, frozenset()) | fields
     return found
 
 
-def _parse(fields: Mapping[str, Any], path: Path) -> Iterable[Path]:
-    for key, child in fields.items():
+def _parse(fields: Any, path: Path) -> Iterable[Path]:
+    for key, child in fields.items() if isinstance(fields, dict) else ():
         if key.startswith("f:"):
             here = (*path, key[2:])
             yield from _parse(child, here) if child else (here,)

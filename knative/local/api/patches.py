@@ -9,11 +9,30 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from knative.local.errors import BadRequest, Invalid
+from knative.local.errors import BadRequest, Invalid, UnsupportedMedia
+from knative.local.kinds import Kind
 
 Object = dict[str, Any]
 
+STRATEGIC = "application/strategic-merge-patch+json"
+
 _ORDER_HINTS = ("$setElementOrder/", "$retainKeys")
+
+
+def patched(kind: Kind, old: Object, body: Any, how: str) -> Object:
+    """Return the object after a patch of the given content type."""
+    if how == "application/json-patch+json":
+        return json_patch(old, body)
+    if not isinstance(body, dict):
+        raise BadRequest("the patch is not a JSON object")
+    if how == "application/merge-patch+json":
+        return dict(merge_patch(old, body))
+    if how == STRATEGIC and not kind.group.endswith("knative.dev"):
+        return strategic_patch(old, body)
+    raise UnsupportedMedia(
+        "the body of the request was in an unknown format - accepted media types include: "
+        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
+    )
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -34,16 +53,14 @@ def json_patch(target: Object, operations: Any) -> Object:
     if not isinstance(operations, list):
         raise BadRequest("a JSON patch is a list of operations")
     try:
-        patched: Object = jsonpatch.apply_patch(target, operations)
+        result: Object = jsonpatch.apply_patch(target, operations)
     except jsonpatch.InvalidJsonPatch as error:
         raise BadRequest(f"malformed JSON patch: {error}") from error
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
         raise Invalid(
             f"the server rejected our request due to an error in our request: {error}"
         ) from error
-    if not isinstance(patched.get("metadata"), dict):
-        raise Invalid("the patch leaves no object")
-    return patched
+    return result
 
 
 def strategic_patch(target: Object, patch: Object) -> Object:

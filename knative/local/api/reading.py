@@ -16,7 +16,7 @@ from knative.local.errors import BadRequest
 from knative.local.kinds import Kind
 from knative.local.store import Object, Store
 
-WATCH_SECONDS = 3600.0  # when the client names no time
+WATCH_SECONDS = "3600"  # when the client names no time
 
 Show = Callable[[Sequence[Object], Object], Object]
 
@@ -60,7 +60,7 @@ def watch(kind: Kind, namespace: str | None, query: Mapping[str, str], show: Sho
         since=since,
         initial=initial,
         bookmarks=query.get("allowWatchBookmarks") == "true",
-        seconds=float(query.get("timeoutSeconds") or WATCH_SECONDS),
+        seconds=number(query.get("timeoutSeconds") or WATCH_SECONDS, "timeoutSeconds"),
         render=render,
     )
 

@@ -48,18 +48,21 @@ def _everything(store: Store) -> set[Key]:
 
 
 def _due(store: Store, change: Change) -> set[Key]:
-    """Return whom a change concerns: a Revision, its Configuration and every Route naming it."""
+    """Return whom a change concerns: the owner by name, and every Route that names it."""
     obj = change.object()
-    if change.kind != "Revision":
-        return {_key(obj)}
-    meta = obj["metadata"]
-    owner = (meta.get("labels") or {}).get(CONFIGURATION, "")
-    routes = store.list("Route", meta["namespace"])
-    return {(meta["namespace"], owner)} | {_key(r) for r in routes if _names(r, meta["name"])}
+    namespace, name = _key(obj)
+    names = {name}
+    if change.kind == "Revision":
+        owner = (obj["metadata"].get("labels") or {}).get(CONFIGURATION, "")
+        names, name = {name, owner}, owner
+    routes = store.list("Route", namespace)
+    return {(namespace, name)} | {_key(route) for route in routes if _names(route) & names}
 
 
-def _names(route: Object, revision: str) -> bool:
-    return any(target.get("revisionName") == revision for target in route["spec"]["traffic"])
+def _names(route: Object) -> set[str]:
+    """Return the Revisions and Configurations that a Route names."""
+    targets = route["spec"]["traffic"]
+    return {t[f] for t in targets for f in ("revisionName", "configurationName") if f in t}
 
 
 def _key(obj: Object) -> Key:
