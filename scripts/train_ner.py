@@ -5,6 +5,8 @@ A run that is stopped goes on where it was when started again; releases that exi
 """
 
 import argparse
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +15,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+# A thread that waits by spinning takes the core from one that works; read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from rich.console import Console  # noqa: E402 - the script is started by its path
 from rich.progress import (  # noqa: E402
@@ -65,6 +69,8 @@ def _make(recipe: Recipe, out: Path, threads: int) -> Any:
         model = train.train(recipe, checkpoint, advance)
     scores = release.build(recipe, model, out / recipe.name, threads)
     checkpoint.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another recipe has its checkpoint there
+        checkpoint.parent.rmdir()
     return scores
 
 

@@ -11,13 +11,13 @@ from functions.runtime.errors import BadRequest, Invalid, TooLarge
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object; raises BadRequest for anything else."""
+    """Read a JSON object; raises BadRequest for what is not JSON, Invalid for other JSON."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise BadRequest("the body is not JSON") from None
     if not isinstance(value, dict):
-        raise BadRequest("the body must be a JSON object")
+        raise Invalid("the body must be a JSON object")
     return value
 
 

@@ -26,6 +26,7 @@ def build(recipe: Recipe, model: Any, folder: Path, threads: int) -> dict[str, S
     shutil.rmtree(fresh, ignore_errors=True)
     examples = golden()
     model.save_pretrained(fresh)
+    (fresh / "model.safetensors").chmod(0o644)  # it is written for its owner alone
     _write_tokenizer(fresh)
     _write_golden(fresh, examples)
     parity = prepare(fresh, TASK).metrics()
