@@ -131,15 +131,15 @@ def _trimmed(text: str, start: int, end: int) -> Span | None:
 
 
 def _fitting(text: str, span: Span, limit: int) -> Iterator[Span]:
-    start = span.start
-    while span.end - start > limit:
-        space = max(text.rfind(blank, start + 1, start + limit + 1) for blank in " \n\t")
-        cut = space if space > start else start + limit
-        piece = _trimmed(text, start, cut)
+    rest: Span | None = span
+    while rest is not None and rest.end - rest.start > limit:
+        window = text[rest.start : rest.start + limit + 1]
+        space = max(window.rfind(blank) for blank in " \n\t")
+        cut = rest.start + (space if space > 0 else limit)
+        piece = _trimmed(text, rest.start, cut)
         if piece is not None:
             yield piece
-        start = cut
-    rest = _trimmed(text, start, span.end)
+        rest = _trimmed(text, cut, span.end)
     if rest is not None:
         yield rest
 

@@ -15,7 +15,7 @@ from tokenizers import Encoding, Tokenizer
 from functions.index.generation import Vectors
 from functions.runtime.backends import Encoder, open_encoder
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 1024
 DEFAULT_LENGTH = 256
 """Tokens a text is cut to where the release does not say."""
 

@@ -92,10 +92,10 @@ def _replaces(later: Sentence, earlier: Sentence) -> bool:
 
 
 def _follower(row: int, candidates: Sequence[Sentence]) -> int | None:
-    """Return the candidate right behind this one: one character apart, so in the same paragraph."""
+    """Return the candidate right behind this one: at most a space apart, so in the same paragraph."""
     here = candidates[row]
     for other, there in enumerate(candidates):
-        if there.chunk.document == here.chunk.document and there.start == here.end + 1:
+        if there.chunk.document == here.chunk.document and there.start - here.end in (0, 1):
             return other
     return None
 

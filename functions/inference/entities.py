@@ -25,9 +25,9 @@ class Entities:
 class Ner:
     """The client of `ner`. `url` empty means that there is none."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, http: httpx.AsyncClient | None = None) -> None:
         self._url, self._timeout = url, timeout
-        self._client = client(timeout)
+        self._client = http or client(timeout)
         self._waking: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
