@@ -50,13 +50,13 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 def json_patch(target: Object, operations: Any) -> Object:
     """Apply RFC 6902; a failing `test` or a missing path is 422, as in Kubernetes."""
-    if not isinstance(operations, list):
+    if not isinstance(operations, list) or not all(isinstance(o, dict) for o in operations):
         raise BadRequest("a JSON patch is a list of operations")
     try:
         result: Object = jsonpatch.apply_patch(target, operations)
     except jsonpatch.InvalidJsonPatch as error:
         raise BadRequest(f"malformed JSON patch: {error}") from error
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as error:
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
         raise Invalid(
             f"the server rejected our request due to an error in our request: {error}"
         ) from error

@@ -13,8 +13,9 @@ Match = Callable[[Mapping[str, Any]], bool]
 Test = Callable[[str | None], bool]
 
 _TERM = re.compile(
-    r"\s*(?:(?P<not>!)\s*)?(?P<key>[A-Za-z0-9._/-]+)\s*"
-    r"(?:(?P<op>==|=|!=|\bnotin\b|\bin\b)\s*(?P<value>\([^)]*\)|[^,()]*))?\s*(?:,|$)"
+    r"\s*(?P<not>!)?\s*(?P<key>[A-Za-z0-9._/-]+)"
+    r"(?:\s*(?P<op>==|=|!=)\s*(?P<value>[^,()=!\s]*)|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?"
+    r"\s*(?:,|$)"
 )
 
 
@@ -54,10 +55,10 @@ def _terms(text: str, what: str) -> list[tuple[str, Test]]:
 
 
 def _test(term: re.Match[str]) -> Test:
-    if term["op"] is None:
+    how = term["op"] or term["set"]
+    if how is None:
         return (lambda v: v is None) if term["not"] else (lambda v: v is not None)
-    raw = term["value"].strip()
-    values = {v.strip() for v in raw.strip("()").split(",")}
-    if term["op"] in ("!=", "notin"):
+    values = {v.strip() for v in term["values"].split(",")} if term["set"] else {term["value"]}
+    if how in ("!=", "notin"):
         return lambda v: v not in values
     return lambda v: v in values

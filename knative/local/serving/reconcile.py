@@ -10,7 +10,7 @@ from datetime import datetime
 from knative.local.conditions import Truth, get_condition, owner_reference, set_condition
 from knative.local.events import record_event
 from knative.local.serving import revisions
-from knative.local.serving.status import mark_ready, summarise
+from knative.local.serving.status import is_owned, mark_ready, summarise
 from knative.local.serving.traffic import Blocked, Urls, assign, readiness
 from knative.local.store import NotFound, Object, Store, timestamp
 
@@ -131,7 +131,7 @@ class Reconciler:
         child = self._get(kind, meta["namespace"], meta["name"])
         if child is not None:
             changed = {**child, "spec": spec, "metadata": {**child["metadata"], **wanted}}
-            return self.store.update(changed) if _owned(child, service) else child
+            return self.store.update(changed) if is_owned(child, service) else child
         born = {"name": meta["name"], "namespace": meta["namespace"]}
         born["ownerReferences"] = [owner_reference(service)]
         head = {"apiVersion": service["apiVersion"], "kind": kind}
@@ -188,8 +188,3 @@ class Reconciler:
         private = (meta.get("labels") or {}).get(VISIBILITY) == "cluster-local"
         make = self.urls.internal if private else self.urls.external
         return make(meta["namespace"], meta["name"], tag)
-
-
-def _owned(child: Object, service: Object) -> bool:
-    references = child["metadata"].get("ownerReferences") or []
-    return any(r.get("uid") == service["metadata"]["uid"] for r in references)

@@ -23,10 +23,16 @@ def summarise(service: Object, configuration: Object, route: Object, now: dateti
         for name in names:
             status.pop(name, None)
         status |= {name: current[name] for name in names if name in current}
-    _take(status, "ConfigurationsReady", configuration, now)
-    _take(status, "RoutesReady", route, now)
+    for type_, child in (("ConfigurationsReady", configuration), ("RoutesReady", route)):
+        _take(status, type_, child, now, owned=is_owned(child, service))
     mark_ready(status, ("ConfigurationsReady", "RoutesReady"), now)
     return status
+
+
+def is_owned(child: Object, owner: Object) -> bool:
+    """Say whether an object belongs to another."""
+    references = child["metadata"].get("ownerReferences") or []
+    return any(r.get("uid") == owner["metadata"]["uid"] for r in references)
 
 
 def mark_ready(status: Object, parts: Sequence[str], now: datetime) -> None:
@@ -46,8 +52,13 @@ def _tells(condition: Object) -> bool:
     return bool(condition.get("reason"))
 
 
-def _take(status: Object, type_: str, child: Object, now: datetime) -> None:
+def _take(status: Object, type_: str, child: Object, now: datetime, *, owned: bool) -> None:
     """Take over a child's Ready, unless it has not seen its newest generation yet."""
+    if not owned:
+        name = child["metadata"]["name"]
+        message = f'There is an existing {child["kind"]} "{name}" that we do not own.'
+        set_condition(status, type_, "False", "NotOwned", message, now=now)
+        return
     current = child.get("status") or {}
     ready = get_condition(current, "Ready") or {"status": "Unknown"}
     if current.get("observedGeneration") != child["metadata"]["generation"]:
