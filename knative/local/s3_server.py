@@ -90,21 +90,22 @@ class Persistent:
 
     def _save(self, bucket: str, version: Any) -> None:
         # Names sort by age, so that versions are loaded in the order they were made.
-        version.saved_as = f"{time.time_ns():020d}-{uuid.uuid4().hex}"
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex}"
         note = {"bucket": bucket, "key": version.name, "version": version.version_id}
         note["modified"] = version.last_modified.isoformat()
         if isinstance(version, FakeKey):
             note |= {"etag": version.etag.strip('"'), "versioned": version._is_versioned}
             note |= {"metadata": dict(version.metadata)}
             note |= {field: getattr(version, field) for field in _KEY_FIELDS}
-            path = self._objects / f"{version.saved_as}.data"
+            path = self._objects / f"{name}.data"
             with version.lock, path.open("xb") as file:
                 version._value_buffer.seek(0)
                 shutil.copyfileobj(version._value_buffer, file, 1 << 20)
                 file.flush()
                 os.fsync(file.fileno())
             _read_from(version, path)
-        _replace(self._objects / f"{version.saved_as}.json", json.dumps(note))
+        _replace(self._objects / f"{name}.json", json.dumps(note))
+        version.saved_as = name
 
     def _load(self, saved_as: str, note: dict[str, Any]) -> None:
         name, bucket = note["key"], self._s3.buckets[note["bucket"]]

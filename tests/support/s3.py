@@ -46,13 +46,13 @@ class S3Server:
     def _credentials(self) -> dict[str, str]:
         return {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
             **self._credentials(),
             region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}),
+            config=config,
         )
 
     def restart(self) -> None:
