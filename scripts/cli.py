@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 COMMANDS = {
     "models": "scripts.cli_models",
+    "rollout": "scripts.cli_rollout",
 }
 
 
