@@ -7,6 +7,7 @@ nobody else. Which Brokers and Triggers exist is told by whoever watches them (`
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +30,7 @@ TTL = "knativebrokerttl"
 ARRIVAL = "knativearrivaltime"
 _FIRST_TTL = 255
 _LONGEST_ANSWER = 600.0  # seconds: no Revision may take longer
+_TROUBLE = 5.0  # seconds
 _DEAD_LETTER_GAP = 300.0  # seconds: a dead letter is tried for as long as its sink is away
 _PASSED_HEADERS = ("x-request-id", "traceparent", "tracestate", "baggage")
 _PASSED_PREFIXES = ("knative-", "x-b3-")
@@ -50,12 +52,15 @@ class Overloaded(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One Trigger as the dispatcher needs it. `uid` outlives a rename and dies with the Trigger."""
+    """One Trigger as the dispatcher needs it; `uid` dies with the Trigger.
+
+    `subscriber` is None while it cannot be resolved: what is owed is then tried again later.
+    """
 
     uid: str
     broker: tuple[str, str]
     matches: Predicate
-    subscriber: str
+    subscriber: str | None
     policy: Policy
     dead_letter_sink: str | None = None
 
@@ -120,33 +125,30 @@ class Broker:
         for pending in owed:
             task = asyncio.create_task(self._see_through(pending))
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a delivery stopped; it is resumed at the next start", exc_info=error)
+            task.add_done_callback(self._tasks.discard)
 
     async def _see_through(self, pending: Pending) -> None:
         """Attempt one delivery until it has ended, one way or another."""
         current: Pending | None = pending
         while current is not None:
-            await asyncio.sleep(max(0.0, current.due - time.time()))
-            if current.dead_letter_to is not None:
-                current = await self._attempt_dead_letter(current, current.dead_letter_to)
-                continue
-            gate = self._gates.get(current.route)
-            if gate is None:
-                await self._finish(current)  # its Trigger is gone: nobody is owed anything
-                return
-            async with gate:
-                current = await self._attempt(current)
+            try:
+                current = await self._step(current)
+            except Exception:  # noqa: BLE001 - it is still owed, so it is tried again
+                _log.exception("a delivery met an error of our own (is the disk full?)")
+                await asyncio.sleep(_TROUBLE)
+
+    async def _step(self, pending: Pending) -> Pending | None:
+        """Wait until the delivery is due and try once: as it goes on, or None when it has ended."""
+        await asyncio.sleep(max(0.0, pending.due - time.time()))
+        if pending.dead_letter_to is not None:
+            return await self._attempt_dead_letter(pending, pending.dead_letter_to)
+        async with self._gates.get(pending.route, contextlib.nullcontext()):
+            return await self._attempt(pending)
 
     async def _attempt(self, pending: Pending) -> Pending | None:
-        """Try once; the delivery as it goes on, or None when it has ended."""
         route = self._routes.get(pending.route)
         if route is None:
-            await self._finish(pending)
+            await self._finish(pending)  # its Trigger is gone: nobody is owed anything
             return None
         event, passed = await self._on_disk(lambda: self._queue.load(pending))
         outcome = await self._send(route.subscriber, event, passed, route)
@@ -187,7 +189,7 @@ class Broker:
             _log.error("undeliverable, and no dead letter sink: %s to %s", told, route.subscriber)
             return []
         _log.warning("undeliverable, to the dead letter sink: %s to %s", told, route.subscriber)
-        extensions = delivery.dead_letter_attributes(fault, route.subscriber)
+        extensions = delivery.dead_letter_attributes(fault, route.subscriber or "")
         letter = replace(event, extensions={**event.extensions, **extensions})
         return [Entry(letter, (route.uid,), passed, route.dead_letter_sink)]
 
@@ -203,8 +205,14 @@ class Broker:
         return None
 
     async def _send(
-        self, url: str, event: CloudEvent, passed: Mapping[str, str], route: Route | None = None
+        self,
+        url: str | None,
+        event: CloudEvent,
+        passed: Mapping[str, str],
+        route: Route | None = None,
     ) -> Delivered | Fault:
+        if url is None:
+            return delivery.unanswered("the subscriber cannot be resolved")
         rule = Policy() if route is None else route.policy
         kept = {name: value for name, value in event.extensions.items() if name != TTL}
         sent = replace(event, extensions=kept)

@@ -138,8 +138,10 @@ async def test_a_trigger_waits_for_its_subscriber_and_says_so(eventing: Eventing
     eventing.trigger("t", "late")
     await eventing.until("Trigger", "t", "False", "SubscriberResolved")
     assert "late" in eventing.condition("Trigger", "t")["message"]
+    await eventing.send(EVENT)
     eventing.service("late")
     await eventing.until("Trigger", "t", "True")
+    await eventually(lambda: eventing.events)
     eventing.store.delete("Service", NS, "late")
     await eventing.until("Trigger", "t", "False")
 

@@ -1,11 +1,11 @@
 """Brokers and Triggers: objects in the store become routes of the running Broker."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from eventing.broker import Broker, Route
-from eventing.delivery import BadDelivery, policy
-from eventing.filters import BadFilter, compile_trigger
+from eventing.delivery import BadDelivery, Policy, policy
+from eventing.filters import BadFilter, Predicate, compile_trigger
 from knative.local.eventing.control import Problem, find_sink, follow, report
 from knative.local.eventing.sinks import broker_url
 from knative.local.store import Object, Store
@@ -81,14 +81,21 @@ def _route(
     trigger: Object, broker: Object | None, subscriber: str | None, sink: str | None
 ) -> tuple[Route | None, Problem]:
     spec = trigger["spec"]
+    if broker is None:
+        return None, None
+    problem: Problem = None
+    matches: Predicate = _nothing
+    rule = Policy()  # of a Trigger that got worse: what it is owed stays owed
     try:
         matches = compile_trigger(spec)
-        rule = policy((broker or {"spec": {}})["spec"].get("delivery"), spec.get("delivery"))
+        rule = policy(broker["spec"].get("delivery"), spec.get("delivery"))
     except BadFilter as error:
-        return None, ("InvalidFilter", str(error))
+        problem = ("InvalidFilter", str(error))
     except BadDelivery as error:
-        return None, ("InvalidDelivery", str(error))
-    if broker is None or subscriber is None:
-        return None, None
+        problem = ("InvalidDelivery", str(error))
     uid = trigger["metadata"]["uid"]
-    return Route(uid, _key(broker), matches, subscriber, rule, sink), None
+    return Route(uid, _key(broker), matches, subscriber, rule, sink), problem
+
+
+def _nothing(_attributes: Mapping[str, str]) -> bool:
+    return False
