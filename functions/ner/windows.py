@@ -52,15 +52,21 @@ def merge(windows: Sequence[Window], judged: Sequence[Output]) -> Output:
 
 
 def _spans(words: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Yield starts and ends; each but the last is as long as whole words allow."""
-    start, total = 0, len(words)
-    while start < total:
-        if total - start <= size:
-            yield start, total
-            return
-        end = _word_start(words, start + size, start + 1)
+    """Yield starts and ends, each further on than the one before."""
+    start, end, total = 0, 0, len(words)
+    while total - start > size:
+        end = _word_start(words, start + size, end + 1)
         yield start, end
-        start = _word_start(words, max(end - overlap, start + 1), start + 1)
+        start = _next_start(words, start, end, overlap)
+    yield start, total
+
+
+def _next_start(words: Sequence[int], start: int, end: int, overlap: int) -> int:
+    """Overlap by whole words; by fewer tokens, or none, when a long word leaves no choice."""
+    for candidate in (*range(end - overlap, start, -1), *range(end - overlap + 1, end + 1)):
+        if candidate > start and words[candidate] != words[candidate - 1]:
+            return candidate
+    return max(end - overlap, start + 1)
 
 
 def _word_start(words: Sequence[int], index: int, least: int) -> int:

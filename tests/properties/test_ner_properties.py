@@ -1,0 +1,110 @@
+"""What holds for every text: offsets slice back, windows change nothing, answers never mix."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.ner.decode import Entity
+from functions.ner.model import NerModel, Options, open_model
+from functions.ner.windows import merge, plan
+from functions.runtime.backends import Output, Tokens
+from functions.runtime.batching import Batcher, Limits, choose
+from tests.support.tiny_bert import TAGS, write_ner
+
+TEXTS = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.sampled_from("ab z.,%$€\t\r\n半導体é\u0301\u200d🍫👩🏽‍🔬אב"),
+    ),
+    max_size=200,
+)
+
+
+class Local:
+    """A model that sees each token alone: whatever window shows it, it says the same."""
+
+    name = "local"
+
+    def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
+        """Score tags by the token's number."""
+        del attention_mask, token_type_ids
+        return np.eye(len(TAGS), dtype=np.float32)[input_ids % len(TAGS)] * 4
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> NerModel:
+    folder = write_ner(tmp_path_factory.mktemp("ner") / "ner-v1.0.0")
+    (folder / "onnx").mkdir()
+    from warmup import bert_graph, checkpoint  # noqa: PLC0415 - onnx: only when this fixture runs
+
+    bert_graph.write(checkpoint.read(folder), "token-classification", folder / "onnx/model.onnx")
+    return open_model(folder, Options(window=20, overlap=8))
+
+
+def with_window(model: NerModel, size: int, overlap: int) -> NerModel:
+    return NerModel(model.tokenizer, Local(), model.tags, model.first, model.last, size, overlap)
+
+
+@given(TEXTS)
+def test_offsets_slice_back_to_the_entitys_text(model: NerModel, text: str) -> None:
+    reached = 0
+    for entity in model.find(text):
+        assert reached <= entity.start < entity.end <= len(text)
+        assert text[entity.start : entity.end] == entity.text
+        assert 0 <= entity.score <= 1
+        reached = entity.end
+
+
+@given(TEXTS, st.integers(4, 60), st.integers(0, 30))
+def test_windows_give_what_one_window_gives(
+    model: NerModel, text: str, size: int, overlap: int
+) -> None:
+    whole = with_window(model, 10_000, 0).find(text)
+    assert with_window(model, size, min(overlap, size // 2)).find(text) == whole
+
+
+@given(st.lists(st.integers(1, 9), max_size=60), st.integers(2, 30), st.integers(0, 15))
+def test_windows_are_bounded_and_speak_for_each_token_once(
+    lengths: list[int], size: int, overlap: int
+) -> None:
+    words = [number for number, length in enumerate(lengths) for _ in range(length)]
+    windows = plan(words, size, min(overlap, size // 2))
+    shown = [np.arange(w.start, w.end, dtype=np.float32)[:, None] for w in windows]
+    assert all(w.start <= w.first <= w.last <= w.end <= w.start + size for w in windows)
+    assert merge(windows, shown).ravel().tolist() == list(range(len(words)))
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=30), st.integers(1, 1000))
+def test_a_batch_holds_the_first_and_stays_in_bounds(sizes: list[int], most: int) -> None:
+    batch = choose(sizes, lambda size: size, most)
+    assert batch[0] == sizes[0]
+    assert len(batch) == 1 or len(batch) * max(batch) <= most
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.lists(TEXTS, max_size=4), min_size=1, max_size=8))
+def test_batching_never_mixes_answers(model: NerModel, requests: list[list[str]]) -> None:
+    alone = [[model.find(text) for text in texts] for texts in requests]
+    assert [similar(one) for one in asyncio.run(together(model, requests))] == [
+        similar(one) for one in alone
+    ]
+
+
+async def together(model: NerModel, requests: list[list[str]]) -> list[list[list[Entity]]]:
+    async with Batcher[Sequence[int], Output](model.judge, len, Limits(64)) as batcher:
+
+        async def ask(texts: list[str]) -> list[list[Entity]]:
+            jobs = [model.read(text) for text in texts]
+            rows = iter(await batcher.submit([w for job in jobs for w in job.shown()], 30))
+            return [model.decode(job, [next(rows) for _ in job.windows]) for job in jobs]
+
+        return list(await asyncio.gather(*map(ask, requests)))
+
+
+def similar(answers: list[list[Entity]]) -> list[list[tuple[str, str, int, int]]]:
+    """Leave the score out: its last digit depends on the batch's shape."""
+    return [[(one.text, one.label, one.start, one.end) for one in answer] for answer in answers]

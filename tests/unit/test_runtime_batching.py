@@ -1,0 +1,152 @@
+"""The batcher: together while the model works, each its own answer, nothing for who is gone."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from functions.runtime.batching import Batcher, Limits, choose
+from functions.runtime.errors import DeadlineExceeded, QueueFull
+
+
+class Model:
+    """Doubles numbers; `hold` makes the first batch wait until `release`."""
+
+    def __init__(self, *, hold: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.threads: set[int] = set()
+        self.started = threading.Event()
+        self._go = threading.Event()
+        if not hold:
+            self.release()
+
+    def release(self) -> None:
+        self._go.set()
+
+    def __call__(self, values: Sequence[int]) -> list[int]:
+        self.batches.append(list(values))
+        self.threads.add(threading.get_ident())
+        self.started.set()
+        if not self._go.wait(10):
+            raise TimeoutError
+        return [2 * value for value in values]
+
+
+def batcher(model: Callable[[Sequence[int]], list[int]], **limits: int) -> Batcher[int, int]:
+    return Batcher(model, lambda value: value, Limits(**limits))
+
+
+async def held(model: Model, batch: Batcher[int, int]) -> asyncio.Task[list[int]]:
+    """Keep the model busy with a first request."""
+    first = asyncio.create_task(batch.submit([1], 10))
+    await asyncio.to_thread(model.started.wait, 10)
+    return first
+
+
+async def test_requests_that_arrive_while_the_model_works_share_the_next_batch() -> None:
+    model = Model(hold=True)
+    async with batcher(model) as batch:
+        first = await held(model, batch)
+        others = [asyncio.create_task(batch.submit([n, n + 1], 10)) for n in (10, 20, 30)]
+        await asyncio.sleep(0)
+        model.release()
+        assert await first == [2]
+        assert await asyncio.gather(*others) == [[20, 22], [40, 42], [60, 62]]
+    assert [sorted(one) for one in model.batches] == [[1], [10, 11, 20, 21, 30, 31]]
+
+
+async def test_the_model_never_runs_on_the_event_loop() -> None:
+    model = Model()
+    async with batcher(model) as batch:
+        await asyncio.gather(*(batch.submit([n], 10) for n in range(1, 9)))
+    assert len(model.threads) == 1
+    assert threading.get_ident() not in model.threads
+
+
+async def test_a_full_queue_refuses_at_once_and_what_was_let_in_is_answered() -> None:
+    model = Model(hold=True)
+    async with batcher(model, queue_tokens=10) as batch:
+        first = await held(model, batch)
+        second = asyncio.create_task(batch.submit([6, 6], 10))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull) as refused:
+            await batch.submit([1], 10)
+        assert refused.value.retry_after
+        model.release()
+        assert [await first, await second] == [[2], [12, 12]]
+
+
+async def test_a_request_larger_than_the_queue_is_let_in_when_nothing_waits() -> None:
+    async with batcher(Model(), queue_tokens=10, batch_tokens=8) as batch:
+        assert await batch.submit([50, 3], 10) == [100, 6]
+
+
+async def test_past_its_deadline_a_request_fails_and_costs_nothing() -> None:
+    model = Model(hold=True)
+    async with batcher(model) as batch:
+        first = await held(model, batch)
+        with pytest.raises(DeadlineExceeded):
+            await batch.submit([7], 0.01)
+        model.release()
+        assert await first == [2]
+        assert await batch.submit([3], 10) == [6]
+    assert model.batches == [[1], [3]]
+
+
+async def test_a_request_that_was_given_up_costs_nothing() -> None:
+    model = Model(hold=True)
+    async with batcher(model) as batch:
+        first = await held(model, batch)
+        gone = asyncio.create_task(batch.submit([7, 8], 10))
+        await asyncio.sleep(0)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert batch.waiting_tokens == 15  # swept out when the next batch is chosen
+        model.release()
+        assert await first == [2]
+        assert await batch.submit([3], 10) == [6]
+    assert model.batches == [[1], [3]]
+
+
+async def test_a_failing_batch_fails_its_requests_and_no_others() -> None:
+    def model(values: Sequence[int]) -> list[int]:
+        if 13 in values:
+            raise ValueError("thirteen")
+        return list(values)
+
+    async with batcher(model) as batch:
+        with pytest.raises(ValueError, match="thirteen"):
+            await batch.submit([13], 10)
+        assert await batch.submit([5], 10) == [5]
+
+
+async def test_leaving_it_gives_up_what_still_waits() -> None:
+    model = Model(hold=True)
+    async with batcher(model) as batch:
+        first = await held(model, batch)
+        second = asyncio.create_task(batch.submit([7], 10))
+        await asyncio.sleep(0)
+        model.release()
+    for task in (first, second):
+        assert (await asyncio.gather(task, return_exceptions=True))[0] is not None
+
+
+async def test_an_empty_request_needs_no_model() -> None:
+    model = Model()
+    async with batcher(model) as batch:
+        assert await batch.submit([], 10) == []
+    assert model.batches == []
+
+
+def test_a_batch_is_filled_with_what_is_of_like_length() -> None:
+    assert choose([50, 5, 48, 200, 52, 6], lambda n: n, most=200) == [50, 48, 52]
+
+
+def test_a_batch_counts_its_padding() -> None:
+    assert choose([10, 10, 20], lambda n: n, most=40) == [10, 10]
+
+
+def test_what_waited_longest_runs_even_when_it_is_too_long() -> None:
+    assert choose([500, 1], lambda n: n, most=100) == [500]
