@@ -8,16 +8,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-_MARK = "MARKETRESEARCH_REEXECUTED"
+VENV = Path(__file__).resolve().parent.parent / ".venv"
 
 
 def use_project_python(*needed: str) -> None:
-    """Go on in `.venv` when this Python lacks one of the `needed` packages."""
-    if all(find_spec(name) for name in needed):
+    """Go on in `.venv`, or in this Python where there is no `.venv` but all that is `needed`."""
+    if Path(sys.prefix).resolve() == VENV.resolve():
         return
-    python = ROOT / ".venv" / "bin" / "python"
-    if os.environ.get(_MARK) or not python.exists():
+    python = VENV / "bin" / "python"
+    if python.exists():
+        os.execv(python, [str(python), *sys.argv])  # noqa: S606 - our interpreter, our arguments
+    if not all(find_spec(name) for name in needed):
         sys.exit("The project is not installed yet: run ./scripts/up first.")
-    os.environ[_MARK] = "1"
-    os.execv(python, [str(python), *sys.argv])  # noqa: S606 - our own interpreter, our own arguments

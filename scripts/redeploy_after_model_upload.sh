@@ -17,13 +17,6 @@ case "${1:-}" in
     ;;
 esac
 
-root="$(cd "$(dirname "$0")/.." && pwd)"
-python="${MARKETRESEARCH_PYTHON:-$root/.venv/bin/python}"
-if [[ ! -x "$python" ]]; then
-  echo "The project is not installed yet: run ./scripts/up first." >&2
-  exit 1
-fi
 namespace="$1"
 shift
-cd "$root"
-exec "$python" -m scripts.cli models resync --namespace "$namespace" --wait "$@"
+exec "$(dirname "$0")/marketresearch" models resync --namespace "$namespace" --wait "$@"
