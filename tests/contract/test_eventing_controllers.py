@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 from eventing.cloudevent import CloudEvent, from_http, to_http
 from knative.local.conditions import get_condition
 from knative.local.errors import NotFound
+from knative.local.eventing.pings import schedule
 from knative.local.eventing.run import run
-from knative.local.eventing.sources import schedule
 from knative.local.platform import Platform
 from knative.local.processes import free_port
 from knative.local.store import Store

@@ -14,8 +14,7 @@ import httpx
 
 from eventing.cloudevent import JSON, CloudEvent
 from knative.local.eventing.control import Problem, Tasks, find_sink, follow, report
-from knative.local.eventing.sinks import emit
-from knative.local.eventing.sources import SINKS
+from knative.local.eventing.sinks import SINKS, emit
 from knative.local.kinds import BY_KIND
 from knative.local.store import Object, Store
 

@@ -8,7 +8,7 @@ from eventing.broker import Broker
 from eventing.durable import Queue
 from eventing.ingress import build_app
 from knative.local.asgi import serve
-from knative.local.eventing import apiserver, brokers, sources
+from knative.local.eventing import apiserver, bindings, brokers, containers, pings
 from knative.local.eventing.sinks import gateway_client
 
 if TYPE_CHECKING:  # the platform is composed of this module
@@ -27,7 +27,7 @@ async def run(platform: "Platform") -> None:
         api = f"https://127.0.0.1:{platform.api_port}"
         group.create_task(serve(build_app(broker), platform.ingress_port))
         group.create_task(brokers.control(platform.store, broker))
-        group.create_task(sources.control_pings(platform.store, client))
-        group.create_task(sources.control_containers(platform.store))
-        group.create_task(sources.control_bindings(platform.store))
+        group.create_task(pings.control(platform.store, client))
+        group.create_task(containers.control(platform.store))
+        group.create_task(bindings.control(platform.store))
         group.create_task(apiserver.control(platform.store, client, api))

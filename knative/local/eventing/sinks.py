@@ -13,6 +13,7 @@ from knative.local.store import Object, Store
 
 INTERNAL = "svc.cluster.local"
 INGRESS = f"http://broker-ingress.knative-eventing.{INTERNAL}"
+SINKS = ("Broker", "Service")  # the kinds that a ref may lead to
 _RETRIED = {404, 429, 503}
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2  # seconds, doubled each time
