@@ -1,0 +1,82 @@
+"""Watches over the API, and logs that are cut while they are followed."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from knative.local.api import streams
+from knative.local.kinds import BY_KIND
+from knative.local.store import Store
+
+Object = dict[str, Any]
+
+
+def watch(**fields: Any) -> streams.Watch:
+    defaults: Object = {
+        "kind": BY_KIND["ConfigMap"],
+        "match": lambda _obj: True,
+        "since": None,
+        "initial": False,
+        "bookmarks": False,
+        "seconds": 0.2,
+        "render": lambda obj: obj,
+    }
+    return streams.Watch(**(defaults | fields))
+
+
+async def lines(stream: AsyncIterator[bytes]) -> list[Object]:
+    return [json.loads(line) async for line in stream]
+
+
+def config_map(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "d"}}
+
+
+async def test_a_watch_from_the_forgotten_past_is_told_410(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    old = store.revision()
+    store.create(config_map("a"))
+    store.close()
+    again = Store(tmp_path / "store.db")
+    (told,) = await lines(streams.watch(again, watch(since=old)))
+    assert told["type"] == "ERROR"
+    assert (told["object"]["code"], told["object"]["reason"]) == (410, "Expired")
+
+
+async def test_bookmarks_keep_the_version_young(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "BOOKMARK_SECONDS", 0.05)
+    store = Store(tmp_path / "store.db")
+    told = await lines(streams.watch(store, watch(bookmarks=True, since=store.revision())))
+    assert {t["type"] for t in told} == {"BOOKMARK"}
+    assert told[0]["object"]["metadata"]["resourceVersion"] == str(store.revision())
+    assert await lines(streams.watch(store, watch(since=store.revision()))) == []
+
+
+async def test_a_followed_log_that_is_cut_goes_on_with_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "LOG_POLL_SECONDS", 0.01)
+    log = tmp_path / "p.log"
+    log.write_bytes(b"old old old\n")
+    alive = [True]
+    follow = streams.follow(log, 0, lambda: alive[0])
+    assert await anext(follow) == b"old old old\n"
+    log.write_bytes(b"new\n")
+    assert await anext(follow) == b"new\n"
+    alive[0] = False
+    assert [block async for block in follow] == []
+
+
+@pytest.mark.parametrize(
+    ("count", "tail"),
+    [(None, b"a\nb\nc"), (0, b""), (1, b"c"), (2, b"b\nc"), (9, b"a\nb\nc")],
+)
+def test_the_last_lines_of_a_log(tmp_path: Path, count: int | None, tail: bytes) -> None:
+    log = tmp_path / "p.log"
+    log.write_bytes(b"a\nb\nc")
+    assert log.read_bytes()[streams.last_lines(log, count) :] == tail
