@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from knative.local.errors import BadRequest, Conflict, NotFound
+from knative.local.eventing import rules as eventing
 from knative.local.serving import rules
 from knative.local.serving.rules import Settings
 from knative.local.store import Object, Store
@@ -92,6 +93,9 @@ DEFAULTS: Mapping[str, Default] = {
     "Route": rules.default_route,
 }
 CHECKS: Mapping[str, Check] = {
+    "Broker": eventing.check_broker,
+    "Trigger": eventing.check_trigger,
+    "PingSource": eventing.check_ping,
     "Secret": _check_secret,
     "Service": rules.check_service,
     "Configuration": rules.check_configuration,
