@@ -44,7 +44,7 @@ async def run(platform: "Platform") -> None:
             Mount("/activate", app=scaler.activator),
         ]
     )
-    async with asyncio.TaskGroup() as group:
+    async with envoy.admin, asyncio.TaskGroup() as group:
         for part in (serve(app, platform.activator_port), envoy.run(), runner.run()):
             group.create_task(part)
         await envoy.ready()

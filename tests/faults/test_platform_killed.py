@@ -1,59 +1,110 @@
-"""`kill -9` of the whole platform in the middle of a rollout: started again, it finishes it."""
+"""A platform that is killed leaves nothing behind, and the next one goes on; a second is refused."""
 
+import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
-from knative.serving.table import Phase
-from scripts.laptop.process import ROOT, Running, platform
-from scripts.laptop.provision import Contents, provision, wait_until_answering
-from scripts.story.load import traffic
-from scripts.story.rollouts import SENTENCE
-from scripts.story.world import World, push_model, world
+from knative.local import processes
+from tests.support.data_plane import eventually
 
-pytestmark = pytest.mark.timeout(600)
-STORY = Contents(overlay=ROOT / "knative/overlays/demo")
+ROOT = Path(__file__).parents[2]
 
 
-def phase_is(here: World, *wanted: Phase) -> Callable[[], Awaitable[bool]]:
-    async def holds() -> bool:
-        state = await here.rollout("ner")
-        return state is not None and state.phase in wanted and "ner" in (state.candidate or "")
-
-    return holds
+def command(data: Path, port: int = 0) -> list[str]:
+    return [sys.executable, "-m", "knative.local", "--data", str(data), "--port", str(port)]
 
 
-async def under_traffic_until(running: Running, push: Path | None, *phases: Phase) -> World:
-    async with world(running) as here:
-        async with traffic(lambda: here.entities(SENTENCE), rate=20):
-            if push:
-                await push_model(running, push)
-            await here.until(phase_is(here, *phases), f"{phases}", 120)
-        return here
+@contextmanager
+def platform(data: Path) -> Iterator[tuple["subprocess.Popen[str]", dict[str, object]]]:
+    with (data.parent / "stderr").open("w") as errors:
+        process = subprocess.Popen(
+            command(data), cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()
 
 
-async def test_a_rollout_interrupted_by_kill_9_is_finished_after_a_restart(
-    trained_models: Path, tmp_path: Path
+def below(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+async def gone(found: list[psutil.Process]) -> None:
+    async def left() -> list[psutil.Process]:
+        return [p for p in found if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+    await eventually(left, lambda left: not left, 10)
+
+
+async def test_sigterm_ends_every_process_and_is_a_success(tmp_path: Path) -> None:
+    with platform(tmp_path / "data") as (process, _):
+        found = below(process)
+        assert {"envoy"} <= {p.name() for p in found}
+        process.terminate()
+        assert process.wait(15) == 0
+    await gone(found)
+    assert not (tmp_path / "data" / "platform.json").exists()
+
+
+async def test_kill_9_leaves_no_process_and_the_next_start_has_the_same_api(tmp_path: Path) -> None:
+    with platform(tmp_path / "data") as (process, before):
+        found = below(process)
+        process.kill()
+        process.wait(5)
+    await gone(found)
+    with platform(tmp_path / "data") as (_, after):
+        assert after["ready"]
+        assert after["api"] == before["api"]
+
+
+def refusal(*args: str) -> tuple[int, str]:
+    done = subprocess.run(args, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode, done.stderr
+
+
+def test_a_folder_in_use_and_a_taken_port_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    with platform(tmp_path / "data") as (process, _):
+        code, words = refusal(*command(tmp_path / "data"))
+        assert code == 2
+        assert f"in use by process {process.pid}" in words
+        assert words.count("\n") == 1
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, words = refusal(*command(tmp_path / "other", port))
+    assert (code, words.count("\n")) == (2, 1)
+    assert f"port {port} is taken" in words
+
+
+def test_a_sweep_kills_what_is_marked_and_spares_a_stranger_with_a_recorded_pid(
+    tmp_path: Path,
 ) -> None:
-    with platform(tmp_path, 0) as running:
-        provision(running, STORY, print)
-        wait_until_answering(running, STORY, print)
-        await under_traffic_until(running, trained_models / "ner-v1.1.0", Phase.CANARY)
-        children = psutil.Process(running.process.pid).children(recursive=True)
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
-        gone, alive = psutil.wait_procs(children, timeout=15)
-        assert not alive, [process.cmdline() for process in alive]
-        assert gone
-    with platform(tmp_path, 0) as running:
-        await under_traffic_until(running, None, Phase.SUCCEEDED, Phase.FAILED)
-        async with world(running) as here:
-            state = await here.rollout("ner")
-            assert state is not None
-            assert state.phase is Phase.SUCCEEDED, state.reason
-            answer = (await here.entities(SENTENCE)).json()
-            assert answer["model"]["version"] == "1.1.0"
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ours = subprocess.Popen(
+        sleep, env={**os.environ, processes.MARK: str(tmp_path)}, start_new_session=True
+    )
+    stranger = subprocess.Popen(sleep, start_new_session=True)
+    pids = tmp_path / "run" / "pids"
+    pids.mkdir(parents=True)
+    (pids / "old.json").write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
+    try:
+        # The environment is readable once the program is the new one.
+        while ours.pid not in processes.sweep(tmp_path):
+            pass
+        assert ours.wait(5) == -signal.SIGKILL
+        assert stranger.poll() is None
+    finally:
+        for process in (ours, stranger):
+            process.kill()
+            process.wait()

@@ -20,6 +20,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 QUEUE_LIMIT = 10_000  # per Revision, as in Knative
+REFUSED = 429  # what Envoy is told; its caller sees 503 with the same words
 
 
 class Refused(Exception):
@@ -113,7 +114,7 @@ async def _answer_refusal(send: Send, refusal: Refused) -> None:
     error = {"code": "unavailable", "message": str(refusal)}
     retry = str(max(1, math.ceil(refusal.retry_after))).encode()
     headers = [(b"retry-after", retry), (b"content-type", b"application/json")]
-    await _answer(send, 503, headers, json.dumps({"error": error}).encode())
+    await _answer(send, REFUSED, headers, json.dumps({"error": error}).encode())
 
 
 async def _answer(

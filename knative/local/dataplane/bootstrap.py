@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from knative.local.dataplane import routing
+from knative.local.dataplane.activator import REFUSED
 from knative.local.dataplane.routing import Json
 
 EXT = "type.googleapis.com/envoy.extensions."
@@ -109,8 +110,21 @@ def _activator() -> Json:
     return {
         "name": routing.ACTIVATOR_LISTENER,
         "internal_listener": {},
-        "filter_chains": [_manager("activator", {"route_config": table}, [_check(), _router()])],
+        "filter_chains": [
+            _manager(
+                "activator",
+                {"route_config": table, "local_reply_config": {"mappers": [_refusal()]}},
+                [_check(), _router()],
+            )
+        ],
     }
+
+
+def _refusal() -> Json:
+    # Envoy takes a 5xx of a check for a fault of the check and drops what it says.
+    value = {"default_value": REFUSED, "runtime_key": "activator.refused"}
+    wanted = {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+    return {"filter": wanted, "status_code": 503}
 
 
 def _check() -> Json:
