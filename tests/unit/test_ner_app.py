@@ -1,10 +1,8 @@
 """ner over HTTP: answers, errors with the right status, the Open Inference Protocol."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +10,17 @@ import httpx
 import pytest
 
 from functions.ner.app import function
-from functions.registry.publish import describe
 from functions.runtime.app import build_app
 from functions.runtime.lifecycle import Lifecycle
-from tests.support.tiny_bert import LABELS, write_ner
-from warmup import bert_graph, checkpoint
+from tests.support.ner_cache import tiny_cache
+from tests.support.tiny_bert import LABELS
 
 TEXT = "Anna met Bosch 🍫 in Rome, 半導体."
 
 
 @pytest.fixture(scope="session")
 def ner_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A model cache that holds one tiny random release; its digest."""
-    root = tmp_path_factory.mktemp("ner")
-    folder = write_ner(root / "ner-v1.0.0")
-    (folder / "onnx").mkdir()
-    bert_graph.write(checkpoint.read(folder), "token-classification", folder / "onnx/model.onnx")
-    manifest = describe(folder, datetime.now(UTC))
-    entry = root / "cache" / "entries" / manifest.digest.removeprefix("sha256:")
-    shutil.copytree(folder, entry)
-    (entry / "model_config.json").write_bytes(manifest.to_bytes())
-    return root / "cache", manifest.digest
+    return tiny_cache(tmp_path_factory.mktemp("ner"))
 
 
 @asynccontextmanager
