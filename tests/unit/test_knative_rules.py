@@ -126,6 +126,10 @@ REFUSALS = [
             'image: "Bad Image", error: could not parse reference: Bad Image'
         ),
     ),
+    (
+        with_container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}]),
+        "must not set the field(s): spec.template.spec.containers[0].env[0].valueFrom.fieldRef",
+    ),
     (with_pod(containers=[]), "missing field(s): spec.template.spec.containers"),
     (with_container(image=""), "missing field(s): spec.template.spec.containers[0].image"),
 ]

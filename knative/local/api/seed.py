@@ -9,8 +9,9 @@ from knative.local.errors import AlreadyExists
 from knative.local.kinds import NAMESPACES
 from knative.local.store import Object, Store
 
-# A claim is a directory here, so the switches that a cluster leaves off are on.
+# What Pods can do here, though a cluster leaves it off until its operator turns it on.
 FEATURES = {
+    "kubernetes.podspec-fieldref": "enabled",
     "kubernetes.podspec-persistent-volume-claim": "enabled",
     "kubernetes.podspec-persistent-volume-write": "enabled",
 }
@@ -25,8 +26,16 @@ def seed(store: Store) -> None:
             store,
             {**namespace, "metadata": {"name": name, **labels}, "status": {"phase": "Active"}},
         )
-    meta = {"name": "config-features", "namespace": "knative-serving"}
-    _create(store, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": FEATURES})
+    _features(store)
+
+
+def _features(store: Store) -> None:
+    """Turn on what nobody has decided about."""
+    name, namespace = "config-features", "knative-serving"
+    meta = {"name": name, "namespace": namespace}
+    _create(store, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
+    found = store.get("ConfigMap", namespace, name)
+    store.update({**found, "data": FEATURES | (found.get("data") or {})})
 
 
 def _create(store: Store, obj: Object) -> None:

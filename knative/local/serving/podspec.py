@@ -23,6 +23,7 @@ _VOLUMES = {
     "persistentVolumeClaim": "kubernetes.podspec-persistent-volume-claim",
     "hostPath": "kubernetes.podspec-volumes-hostpath",
 }
+FIELD_REFS = "kubernetes.podspec-fieldref"
 _PORT_NAMES = ("", "http1", "h2c", "user-port")
 _IMAGE = re.compile(
     r"[a-z0-9]+(?:[._/:-]+[a-z0-9]+)*(?::[A-Za-z0-9_][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
@@ -56,6 +57,7 @@ def check(spec: Object, features: Mapping[str, str], faults: Faults) -> None:
         if spec.get(name) and features.get(flag, "disabled") == "disabled":
             faults.add("must not set the field(s)", name)
     _containers(spec.get("containers") or [], faults)
+    _field_refs(spec.get("containers") or [], features, faults)
     for i, volume in enumerate(spec.get("volumes") or []):
         _volume(volume, features, faults.at(f"volumes[{i}]"))
     _mounts(spec, faults)
@@ -89,6 +91,17 @@ def _container(container: Object, faults: Faults) -> None:
                 "ports.name",
                 details="Name must be empty, or one of: 'h2c', 'http1'",
             )
+
+
+def _field_refs(containers: list[Object], features: Mapping[str, str], faults: Faults) -> None:
+    if features.get(FIELD_REFS, "disabled") != "disabled":
+        return
+    for i, container in enumerate(containers):
+        for j, entry in enumerate(container.get("env") or []):
+            for name in entry.get("valueFrom", {}).keys() & {"fieldRef", "resourceFieldRef"}:
+                faults.add(
+                    "must not set the field(s)", f"containers[{i}].env[{j}].valueFrom.{name}"
+                )
 
 
 def _image(image: str, faults: Faults) -> None:
