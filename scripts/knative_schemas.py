@@ -1,9 +1,10 @@
-"""Make knative/local/api/schemas.json: field names and types from Knative's own CRD files.
+"""Bring knative/local/api/schemas.json up to date with Knative's own CRD files.
 
-    python -m scripts.knative_schemas CRD.yaml… < extra.json > knative/local/api/schemas.json
+    python -m scripts.knative_schemas CRD.yaml…
 
-`extra.json` holds the schemas of kinds that come without a CRD (core/v1, rbac). Descriptions are
-left out: the file is for checking fields, and for `kubectl explain` to show names and types.
+The kinds that these files define are replaced, the others (core/v1, rbac: they have no CRD) stay.
+Descriptions are left out: the file is for checking fields, and for `kubectl explain` to show names
+and types.
 """
 
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+TARGET = Path(__file__).parents[1] / "knative/local/api/schemas.json"
 
 
 def bare(schema: Any) -> Any:
@@ -33,8 +36,8 @@ def of(path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    schemas = json.load(sys.stdin)
+    schemas = json.loads(TARGET.read_text(encoding="utf-8"))
     for file in sys.argv[1:]:
         schemas |= of(file)
     lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(schemas.items())]
-    sys.stdout.write("{" + ",\n".join(lines) + "}\n")
+    TARGET.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from knative.local.errors import Expired
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
-REMEMBERED = 10_000  # writes: how far back a watch may start
+REMEMBERED = 4_000  # writes: how far back a watch may start
 
 
 @dataclass(frozen=True, slots=True)
