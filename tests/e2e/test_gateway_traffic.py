@@ -98,7 +98,7 @@ async def test_scale_down_and_a_deleted_revision_lose_no_request(plane: Plane) -
     plane.route(ALL)
     await plane.answered()
     slow = [asyncio.create_task(plane.get("/slow")) for _ in range(20)]
-    await until(lambda: plane.pods())
+    await until(plane.pods)
     await asyncio.sleep(0.2)
     plane.store.delete("Pod", "ns", plane.pods()[0]["metadata"]["name"])
     quick = [await plane.get() for _ in range(50)]

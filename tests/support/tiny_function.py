@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-import time
 
 MODE = os.environ.get("MODE", "")
 SECONDS = float(os.environ.get("SECONDS", "1"))
@@ -48,13 +47,14 @@ async def respond(path: str, headers: dict[str, str]) -> bytes:
 
 
 async def main() -> None:
-    print("starting", MODE, flush=True)
+    sys.stdout.write(f"starting {MODE}\n")
+    sys.stdout.flush()
     if MODE == "exit":
         sys.exit("cannot find the model")
     if MODE == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if MODE == "late":
-        time.sleep(SECONDS)
+        await asyncio.sleep(SECONDS)
     if MODE == "mute":
         await asyncio.Event().wait()
     server = await asyncio.start_server(answer, "127.0.0.1", int(os.environ["PORT"]), backlog=4096)
