@@ -46,10 +46,11 @@ def platform(data: Path, port: int, environ: Mapping[str, str] | None = None) ->
         start_new_session=True,  # Ctrl-C reaches the parent, which ends this in order
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread runs yet, and it only calls prctl
     )
-    try:
-        yield _running(_ready(process), data, process)
-    finally:
-        stop(process)
+    with process:  # closes our end of its output
+        try:
+            yield _running(_ready(process), data, process)
+        finally:
+            stop(process)
 
 
 def stop(process: subprocess.Popen[str]) -> None:

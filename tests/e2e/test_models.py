@@ -1,0 +1,46 @@
+"""The models commands against a whole platform."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from scripts.laptop.process import ROOT, Running
+from scripts.laptop.provision import NAMESPACE
+
+
+def command(running: Running, *words: str) -> tuple[int, Any]:
+    env = {"MARKETRESEARCH_DATA": str(running.data), "PATH": path()}
+    done = subprocess.run(words, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def path() -> str:
+    return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_sending_the_newest_models_round_again_changes_nothing_that_serves(
+    laptop: Running,
+) -> None:
+    listing = ("scripts/marketresearch", "models", "list", "-n", NAMESPACE, "--json")
+    _, before = command(laptop, *listing)
+    script = "scripts/redeploy_after_model_upload.sh"
+    code, endings = command(laptop, script, NAMESPACE, "--timeout", "120", "--json")
+    assert {ending["service"] for ending in endings} == {"ner", "inference"}
+    assert code == int(not all(ending["ok"] for ending in endings))
+    assert all(ending["ok"] or "refused" in ending["why"] for ending in endings)
+    _, after = command(laptop, *listing)
+    assert [(r["digest"], r["serving"]) for r in after] == [
+        (r["digest"], r["serving"]) for r in before
+    ]
+    embedder = next(record for record in after if record["name"] == "embedder")
+    assert embedder["serving"] == 100
+
+
+def test_every_release_in_the_cache_is_as_published(laptop: Running) -> None:
+    code, found = command(laptop, "scripts/marketresearch", "models", "verify", "--json")
+    assert code == 0
+    assert {"embedder-v1.0.0", "ner-v1.0.0"} <= set(found["damaged"])
