@@ -128,6 +128,16 @@ def test_a_late_older_revision_does_not_replace_a_newer_ready_one(store: Store) 
     assert status(store)["latestReadyRevisionName"] == "ner-00002"
 
 
+def test_a_revision_that_breaks_later_does_not_move_traffic_back(store: Store) -> None:
+    create(store)
+    set_ready(store, "ner-00001")
+    change(store, template=template("y"))
+    set_ready(store, "ner-00002")
+    set_ready(store, "ner-00002", "False", "it crashed")
+    assert routed(store) == [("ner-00002", 100)]
+    assert ready(store)[0] == "False"
+
+
 def test_a_split_with_one_missing_target_changes_nothing(store: Store) -> None:
     create(store)
     set_ready(store, "ner-00001")

@@ -52,11 +52,9 @@ class Reconciler:
         status = dict(configuration.get("status") or {})
         status["observedGeneration"] = configuration["metadata"]["generation"]
         status["latestCreatedRevisionName"] = created["metadata"]["name"]
-        ready = revisions.latest_ready(known)
+        ready = revisions.latest_ready(known, status.pop("latestReadyRevisionName", None))
         if ready:
             status["latestReadyRevisionName"] = ready
-        else:
-            status.pop("latestReadyRevisionName", None)
         self._judge(status, created)
         self.store.update_status("Configuration", namespace, name, status)
 

@@ -60,10 +60,14 @@ def generation(revision: Object) -> int:
     return int((revision["metadata"].get("labels") or {}).get(GENERATION, "0"))
 
 
-def latest_ready(revisions: Sequence[Object]) -> str | None:
-    """Return the newest ready Revision: a later one that fails never replaces it."""
-    ready = [r for r in revisions if readiness(r) == "True"]
-    return max(ready, key=generation)["metadata"]["name"] if ready else None
+def latest_ready(revisions: Sequence[Object], present: str | None) -> str | None:
+    """Return the newest ready Revision, never an older one than the present: that is a rollback."""
+    named = {r["metadata"]["name"]: r for r in revisions}
+    oldest = generation(named[present]) if present in named else 0
+    ready = [r for r in revisions if readiness(r) == "True" and generation(r) >= oldest]
+    if ready:
+        return str(max(ready, key=generation)["metadata"]["name"])
+    return present if present in named else None
 
 
 def routing_state(revision: Object, routed: Collection[str], when: str) -> Object | None:
