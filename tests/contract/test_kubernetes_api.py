@@ -128,6 +128,17 @@ def test_status_and_spec_are_written_apart(
     assert "a" not in changed.json()["metadata"]["labels"]
 
 
+def test_a_custom_resource_is_never_replaced_blindly(
+    api: httpx.Client, service: Object, name: str
+) -> None:
+    api.post(f"{NAMESPACE}/services", json=service)
+    refused = api.put(f"{NAMESPACE}/services/{name}", json=service)
+    assert (refused.status_code, refused.json()["reason"]) == (422, "Invalid")
+    assert "must be specified for an update" in refused.json()["message"]
+    api.post(MAPS, json=config_map(name))
+    assert api.put(f"{MAPS}/{name}", json=config_map(name, a="b")).status_code == 200
+
+
 def test_generated_names_and_collections(api: httpx.Client, name: str) -> None:
     for _ in range(2):
         made = api.post(

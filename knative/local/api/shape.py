@@ -17,6 +17,7 @@ from knative.local.store import Object
 
 MAX_NAME = 253  # characters
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_UNVERSIONED = "Invalid value: 0x0: must be specified for an update"
 _ASSIGNED = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields")
 
 
@@ -62,7 +63,10 @@ def for_replace(call: Call, old: Object, body: Any) -> Object:
         )
     check_preconditions(old, {"uid": meta.get("uid")})
     meta |= {k: before[k] for k in ("uid", "creationTimestamp", "generation")}
-    meta["resourceVersion"] = meta.get("resourceVersion") or before["resourceVersion"]
+    if not meta.get("resourceVersion"):
+        if call.kind.group.endswith("knative.dev"):  # custom resources have no unconditional update
+            raise invalid(call.kind, obj, [(_UNVERSIONED, "metadata.resourceVersion")])
+        meta["resourceVersion"] = before["resourceVersion"]
     return _with_status(call, old, obj)
 
 
