@@ -5,6 +5,7 @@ be killed anywhere, and the next one goes on.
 """
 
 import logging
+import sqlite3
 import time
 from datetime import datetime
 from pathlib import Path
@@ -117,7 +118,7 @@ def _tidy(
     try:
         store.prune(embedder.digest)
         cache.keep(_texts(content.chunks)[1], embedder.digest)
-    except OSError:
+    except (OSError, sqlite3.Error):
         log.exception("old generations were not removed; the next rebuild tries again")
 
 
