@@ -43,9 +43,12 @@ class ModelCache:
         """Return the release with this digest; ReleaseMissing when the cache does not hold it."""
         path = self.entry_path(digest)
         try:
-            return Release(_read(path / MANIFEST), path)
+            release = Release(_read(path / MANIFEST), path)
         except FileNotFoundError:
             raise ReleaseMissing(f"no release {digest} in the model cache") from None
+        if release.digest != digest:
+            raise ReleaseMissing(f"the entry of {digest} holds {release.digest}")
+        return release
 
     def version(self, name: str, version: Version) -> Release | None:
         """Return the release that was synced as this very version."""

@@ -148,7 +148,7 @@ def build(head: Mapping[str, Any], files: Sequence[FileEntry], created_at: str) 
         framework=_text(head, "framework"),
         service=_name(head, "service"),
         files=tuple(sorted(files, key=lambda entry: entry.path)),
-        labels={str(key): str(value) for key, value in _mapping(head, "labels").items()},
+        labels=_labels(head),
         golden=_text(head, "golden") if head.get("golden") is not None else None,
         metrics=_mapping(head, "metrics"),
         created_at=created_at,
@@ -208,6 +208,13 @@ def _mapping(raw: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ManifestInvalid(f"{field} must be an object")
     return dict(value)
+
+
+def _labels(raw: Mapping[str, Any]) -> Mapping[str, str]:
+    labels = _mapping(raw, "labels")
+    if not all(isinstance(value, str) for value in labels.values()):
+        raise ManifestInvalid("labels must hold strings")
+    return labels
 
 
 def _files(raw: object) -> tuple[FileEntry, ...]:

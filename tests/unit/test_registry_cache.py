@@ -85,6 +85,16 @@ def test_a_damaged_record_is_as_good_as_none(tmp_path: Path) -> None:
     assert cache.newest("ner") is not None
 
 
+def test_an_entry_under_a_name_that_is_not_its_digest_is_no_release(tmp_path: Path) -> None:
+    cache = ModelCache(tmp_path)
+    publish(cache, manifest())
+    (release,) = cache.releases()
+    other = "sha256:" + "f" * 64
+    release.path.rename(cache.entry_path(other))
+    with pytest.raises(ReleaseMissing, match="holds"):
+        cache.release(other)
+
+
 def test_files_of_an_entry_cannot_be_written_by_accident(tmp_path: Path) -> None:
     cache = ModelCache(tmp_path)
     publish(cache, manifest())

@@ -97,7 +97,7 @@ def test_a_pickle_is_refused_unless_allowed(path: str) -> None:
         {"files": {}}, {"files": [1]}, {"files": [entry("a", size=-1)]}, {"extra": 1},
         {"files": [entry("a", size=True)]}, {"files": [entry("a", sha256="AB" * 32)]},
         {"files": [entry("a", mode=7)]}, {"digest": "sha256:" + "1" * 64}, {"golden": "no.jsonl"},
-        {"labels": []}, {"metrics": 1}, {"service": "-x"}, {"created_at": ""}, {"signature": 1},
+        {"labels": []}, {"labels": {"a": 1}}, {"metrics": 1}, {"service": "-x"}, {"created_at": ""}, {"signature": 1},
     ],
 )  # fmt: skip
 def test_a_field_of_the_wrong_kind_is_refused(changes: dict[str, Any]) -> None:
