@@ -126,6 +126,8 @@ async def test_addresses_outside_the_subset_are_not_found(
     [
         ("POST", f"{SERVICES}/a", 405),
         ("PUT", SERVICES, 405),
+        ("DELETE", "/api/v1/configmaps", 405),
+        ("POST", "/api/v1/configmaps", 405),
         ("DELETE", f"{SERVICES}/a/status", 405),
     ],
 )
@@ -174,8 +176,10 @@ async def test_queries_that_make_no_sense(api: httpx.AsyncClient) -> None:
         "watch=1&timeoutSeconds=x",
     ):
         assert status(await api.get(f"{CONFIG_MAPS}?{query}")) == (400, "BadRequest"), query
-    response = await api.post(f"{CONFIG_MAPS}?fieldValidation=Perhaps", json={})
-    assert status(response) == (400, "BadRequest")
+    for query in ("fieldValidation=Perhaps", "dryRun=Some", "dryRun="):
+        response = await api.post(f"{CONFIG_MAPS}?{query}", json={"metadata": {"name": "a"}})
+        assert status(response) == (400, "BadRequest"), query
+    assert (await api.get(CONFIG_MAPS)).json()["items"] == []
 
 
 async def test_nothing_of_another_address_is_taken(api: httpx.AsyncClient) -> None:

@@ -58,6 +58,8 @@ class Api:
         elif target.name:
             verbs = {"GET": self._get, "PUT": self._put, "PATCH": self._patch}
             verbs = verbs if target.sub else {**verbs, "DELETE": self._delete}
+        elif target.everywhere:
+            verbs = {"GET": self._list}
         else:
             verbs = {"GET": self._list, "POST": self._post, "DELETE": self._delete_all}
         verb = verbs.get(request.method)

@@ -27,6 +27,11 @@ class Target:
     name: str = ""
     sub: str = ""
 
+    @property
+    def everywhere(self) -> bool:
+        """Say whether this is a list over all namespaces, which can only be read."""
+        return self.kind.namespaced and self.namespace is None
+
 
 def target(path: str) -> Target:
     """Return what a path names, or raise NotFound."""
@@ -61,6 +66,9 @@ def call(request: Request, named: Target) -> Call:
     validation = query.get("fieldValidation", "Warn")
     if validation not in ("Strict", "Warn", "Ignore"):
         raise BadRequest(f"fieldValidation: {validation!r} is not one of Strict, Warn, Ignore")
+    dry_run = query.getlist("dryRun")
+    if dry_run not in ([], ["All"]):
+        raise BadRequest(f"dryRun: {dry_run} is not All")
     agent = request.headers.get("user-agent", "unknown").split("/")[0]
     return Call(
         named.kind,
@@ -69,7 +77,7 @@ def call(request: Request, named: Target) -> Call:
         named.sub == "status",
         query.get("fieldManager") or agent,
         validation == "Strict",
-        query.get("dryRun") == "All",
+        bool(dry_run),
         query.get("force") == "true",
     )
 
