@@ -260,8 +260,10 @@ def _drop(step: _Step, state: State) -> Written:
 
 
 def _let_go(step: _Step, state: State) -> Written:
-    weights = traffic.weights(step.seen.service.targets)
-    return replace(_superseded(step, state), weights=weights), ()
+    """Whatever template is there now is the person's affair too: only a later one is ours."""
+    service = step.seen.service
+    weights = traffic.weights(service.targets)
+    return replace(_superseded(step, state), weights=weights, template=service.template), ()
 
 
 def _superseded(step: _Step, state: State) -> State:

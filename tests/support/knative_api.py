@@ -70,7 +70,7 @@ class FakeKnative:
         if request.method == "DELETE":
             found = self.kind(plural).pop(name, None)
             return _status(404, "NotFound", name) if found is None else httpx.Response(200, json={})
-        return verbs[request.method](plural, name, body if body else dict(request.url.params))
+        return verbs[request.method](plural, name, body or dict(request.url.params))
 
     def _get(self, plural: str, name: str | None, query: Object) -> httpx.Response:
         if name:

@@ -158,7 +158,10 @@ async def test_traffic_set_by_hand_wins_and_the_next_change_starts_clean(world: 
         world.send(world.rate)
         await world.event()
     assert world.state().phase is Phase.CANARY
-    hand = [{"revisionName": "ner-00001", "percent": 40}, {"revisionName": "ner-00002", "percent": 60}]
+    hand = [
+        {"revisionName": "ner-00001", "percent": 40},
+        {"revisionName": "ner-00002", "percent": 60},
+    ]
     world.api.apply("ner", lambda service: service["spec"].update(traffic=hand))
     await world.settle()
     assert world.state().phase is Phase.SUPERSEDED
@@ -171,7 +174,9 @@ async def test_traffic_set_by_hand_wins_and_the_next_change_starts_clean(world: 
     assert world.api.weights() == {"ner-00003": 100}
 
 
-@pytest.mark.parametrize(("on_new", "between"), [("supersede", "superseded"), ("queue", "promoted")])
+@pytest.mark.parametrize(
+    ("on_new", "between"), [("supersede", "superseded"), ("queue", "promoted")]
+)
 async def test_a_newer_template_supersedes_or_queues_by_policy(
     tmp_path: Path, on_new: str, between: str
 ) -> None:
@@ -221,7 +226,9 @@ async def test_a_persons_command_is_obeyed_once(world: World, verb: str, phase: 
     world.deploy(LEVEL="2")
     await world.event()
     words = f"{verb} ner-00002"
-    world.api.apply("ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words}))
+    world.api.apply(
+        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
+    )
     await world.event()
     assert world.state().phase.value == phase
     assert COMMAND not in world.api.service()["metadata"]["annotations"]
@@ -232,7 +239,9 @@ async def test_a_promotion_can_be_rolled_back_while_the_old_revision_is_warm(wor
     world.deploy(LEVEL="2")
     await world.settle()
     words = "abort ner-00002"
-    world.api.apply("ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words}))
+    world.api.apply(
+        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
+    )
     await world.event()
     assert world.state().phase is Phase.FAILED
     assert world.api.weights() == {"ner-00001": 100}

@@ -54,5 +54,5 @@ def test_what_is_not_a_json_object_of_finite_numbers_is_refused(text: str) -> No
 
 
 def test_not_a_number_is_no_number() -> None:
-    with pytest.raises(PolicyInvalid, match="^golden_margin: "):
+    with pytest.raises(PolicyInvalid, match=r"^golden_margin: "):
         parse('{"golden_margin": NaN}')

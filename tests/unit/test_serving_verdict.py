@@ -69,9 +69,8 @@ def test_looking_after_every_request_still_rarely_refuses_an_equal_candidate() -
     chance = random.Random(7)  # noqa: S311 - a seeded simulation
     refused = 0
     for _ in range(300):
-        hits = trials = 0
-        for _ in range(400):
-            trials += 1
+        hits = 0
+        for trials in range(1, 401):
             hits += chance.random() < 0.2
             if log_evidence(hits, trials, 0.2) >= math.log(20):
                 refused += 1
