@@ -1,8 +1,9 @@
 """Requests that arrive while the model works are answered together, each with its own answer.
 
-The model runs in one thread of its own, never on the event loop. A batch begins with what has
-waited longest and is filled with what is of like length, as long as its tokens, padding included,
-stay within bounds. What is past its deadline or was given up by its client is dropped before it
+The model runs in one thread of its own, never on the event loop. A batch begins with the item whose
+turn it is and is filled with what is of like length, as long as its tokens, padding included, stay
+within bounds. Turns are fair: an item's turn comes after the tokens of its own request before it, so
+a short request does not wait for the whole of a long one. What is past its deadline or was given up by its client is dropped before it
 costs anything; a full queue refuses at once.
 """
 
@@ -34,7 +35,7 @@ class Limits:
 class _Item(Generic[In, Out]):
     value: In
     size: int
-    deadline: float
+    turn: int
     answer: asyncio.Future[Out]
 
 
@@ -52,6 +53,8 @@ class Batcher(Generic[In, Out]):
     ) -> None:
         self._run, self._size, self._limits = run, size, limits
         self._waiting: list[_Item[In, Out]] = []
+        self._closing = asyncio.Event()
+        self._clock = 0  # the turn that was served last
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._task: asyncio.Task[None] | None = None
@@ -63,9 +66,10 @@ class Batcher(Generic[In, Out]):
 
     async def __aexit__(self, *_exc: object) -> None:
         """Stop; the batch that is running is let finish."""
+        self._closing.set()
+        self._arrived.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
         for item in self._waiting:
             item.answer.cancel()
         await asyncio.to_thread(self._thread.shutdown)
@@ -81,12 +85,8 @@ class Batcher(Generic[In, Out]):
             return []
         if self.waiting_tokens >= self._limits.queue_tokens:
             raise QueueFull("too many texts are waiting")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        items = [
-            _Item[In, Out](value, self._size(value), deadline, loop.create_future())
-            for value in values
-        ]
+        deadline = asyncio.get_running_loop().time() + timeout
+        items = self._items(values)
         self._waiting += items
         self._arrived.set()
         try:
@@ -98,20 +98,30 @@ class Batcher(Generic[In, Out]):
             for item in items:
                 item.answer.cancel()
 
+    def _items(self, values: Sequence[In]) -> list[_Item[In, Out]]:
+        """Give each item of a request its turn."""
+        loop, turn, items = asyncio.get_running_loop(), self._clock, list[_Item[In, Out]]()
+        for value in values:
+            items.append(_Item(value, self._size(value), turn, loop.create_future()))
+            turn += items[-1].size
+        return items
+
     async def _work(self) -> None:
-        while True:
+        while not self._closing.is_set():
             await self._arrived.wait()
             if self._limits.wait:
                 await asyncio.sleep(self._limits.wait)
             self._arrived.clear()
-            while batch := self._next():
+            while not self._closing.is_set() and (batch := self._next()):
                 await self._answer(batch)
 
     def _next(self) -> list[_Item[In, Out]]:
         """Take the next batch out of the queue."""
-        self._waiting = [item for item in self._waiting if not item.answer.done()]
+        alive = (item for item in self._waiting if not item.answer.done())
+        self._waiting = sorted(alive, key=lambda item: item.turn)
         if not self._waiting:
             return []
+        self._clock = self._waiting[0].turn
         batch = choose(self._waiting, lambda item: item.size, self._limits.batch_tokens)
         taken = set(map(id, batch))
         self._waiting = [item for item in self._waiting if id(item) not in taken]

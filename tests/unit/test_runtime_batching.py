@@ -110,6 +110,19 @@ async def test_a_request_that_was_given_up_costs_nothing() -> None:
     assert model.batches == [[1], [3]]
 
 
+async def test_a_short_request_does_not_wait_for_the_whole_of_a_long_one() -> None:
+    model = Model(hold=True)
+    async with batcher(model, batch_tokens=20) as batch:
+        first = await held(model, batch)
+        long = asyncio.create_task(batch.submit([10] * 20, 10))
+        await asyncio.sleep(0)
+        short = asyncio.create_task(batch.submit([3], 10))
+        await asyncio.sleep(0)
+        model.release()
+        await asyncio.gather(first, long, short)
+    assert any(3 in one for one in model.batches[1:4])
+
+
 async def test_a_failing_batch_fails_its_requests_and_no_others() -> None:
     def model(values: Sequence[int]) -> list[int]:
         if 13 in values:
@@ -122,15 +135,17 @@ async def test_a_failing_batch_fails_its_requests_and_no_others() -> None:
         assert await batch.submit([5], 10) == [5]
 
 
-async def test_leaving_it_gives_up_what_still_waits() -> None:
+async def test_leaving_it_finishes_the_running_batch_and_gives_up_what_waits() -> None:
     model = Model(hold=True)
-    async with batcher(model) as batch:
+    async with batcher(model, batch_tokens=1) as batch:
         first = await held(model, batch)
-        second = asyncio.create_task(batch.submit([7], 10))
+        second = asyncio.create_task(batch.submit([7], 1000))
         await asyncio.sleep(0)
-        model.release()
-    for task in (first, second):
-        assert (await asyncio.gather(task, return_exceptions=True))[0] is not None
+        asyncio.get_running_loop().call_soon(model.release)
+    assert await first == [2]
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert model.batches == [[1]]
 
 
 async def test_an_empty_request_needs_no_model() -> None:
