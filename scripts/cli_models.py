@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from functions.model_sync.in_use import named_digests
 from functions.model_sync.transfer import verify as verify_release
 from functions.registry.cache import ModelCache
 from functions.registry.errors import RegistryError
 from functions.registry.manifest import Manifest
+from functions.registry.retention import Known, to_prune
 from knative.serving.client import REVISIONS, SERVICES
 from scripts.environment import data_folder
 from scripts.model_records import Record, records, serving
@@ -90,13 +92,45 @@ def resync(
     raise typer.Exit(int(not all(ending.ok for ending in endings)))
 
 
+@app.command()
+def prune(
+    namespace: Namespace = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="delete; without it, only say what")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete from the bucket what is older than the newest three versions and not in use."""
+    dropped = _run(_prune(namespace, delete=yes))
+    if as_json:
+        print(json.dumps({"deleted": yes, "releases": dropped}))
+        return
+    for folder in dropped:
+        print(f"{'deleted' if yes else 'would delete'} {folder}")
+    print(f"{len(dropped)} releases" + ("" if yes or not dropped else "; --yes deletes them"))
+
+
+async def _prune(namespace: str | None, *, delete: bool) -> list[str]:
+    async with target(namespace) as where:
+        manifests = await _manifests(where)
+        in_use = named_digests(await where.kube.list(SERVICES), await where.kube.list(REVISIONS))
+        known = [Known(item.name, item.version, item.digest) for item in manifests]
+        folders = [f"{item.name}-v{item.version}" for item in to_prune(known, in_use)]
+        for folder in folders if delete else []:
+            await asyncio.to_thread(where.store.remove, folder)
+        return folders
+
+
+async def _manifests(where: Target) -> list[Manifest]:
+    published = await asyncio.to_thread(where.store.releases)
+    return [
+        await asyncio.to_thread(where.store.manifest, item.folder, allow_pickles=True)
+        for item in published
+    ]
+
+
 async def _records(namespace: str | None) -> list[Record]:
     async with target(namespace) as where:
-        published = await asyncio.to_thread(where.store.releases)
-        manifests = [
-            await asyncio.to_thread(where.store.manifest, item.folder, allow_pickles=True)
-            for item in published
-        ]
+        manifests = await _manifests(where)
         services = await where.kube.list(SERVICES)
         revisions = await where.kube.list(REVISIONS)
         return records(manifests, [serving(service, revisions) for service in services])

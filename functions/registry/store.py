@@ -154,6 +154,15 @@ class ModelStore:
                 ContentType="application/json",
             )
 
+    def remove(self, folder: str) -> None:
+        """Delete a release: its manifest first, so that from then on it does not exist."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with _faults(folder):
+            self._client.delete_object(Bucket=self.bucket, Key=_key(folder, MANIFEST))
+            for page in pages.paginate(Bucket=self.bucket, Prefix=_key(folder, "")):
+                for found in page.get("Contents", []):
+                    self._client.delete_object(Bucket=self.bucket, Key=found["Key"])
+
     def _part(self, key: str, etag: str, pin: Mapping[str, str], part: Range) -> bytes:
         with _faults(key):
             answer = self._client.get_object(

@@ -337,6 +337,16 @@ def test_an_interrupted_upload_sends_only_what_is_missing(s3: Any, tmp_path: Pat
     assert publish(folder, BUCKET, s3).sent == (folder / "config.json").stat().st_size
 
 
+def test_a_removed_release_is_gone_and_its_namesakes_are_not(s3: Any, tmp_path: Path) -> None:
+    for version in ("1.1.0", "1.1.0-rc.1", "1.1.10"):
+        publish(release_folder(tmp_path, version=version), BUCKET, s3)
+    store = ModelStore(s3, BUCKET)
+    store.remove("ner-v1.1.0")
+    assert [item.folder for item in store.releases()] == ["ner-v1.1.0-rc.1", "ner-v1.1.10"]
+    left = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
+    assert not [item["Key"] for item in left if item["Key"].startswith("models/ner-v1.1.0/")]
+
+
 def test_listing_finds_exact_names_with_a_manifest(s3: Any, tmp_path: Path) -> None:
     for version in ("1.1.0", "1.10.0"):
         publish(release_folder(tmp_path, version=version), BUCKET, s3)

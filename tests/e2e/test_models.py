@@ -44,3 +44,15 @@ def test_every_release_in_the_cache_is_as_published(laptop: Running) -> None:
     code, found = command(laptop, "scripts/marketresearch", "models", "verify", "--json")
     assert code == 0
     assert {"embedder-v1.0.0", "ner-v1.0.0"} <= set(found["damaged"])
+
+
+def test_pruning_says_what_it_would_delete_and_never_what_serves(laptop: Running) -> None:
+    listing = ("scripts/marketresearch", "models", "list", "-n", NAMESPACE, "--json")
+    code, found = command(
+        laptop, "scripts/marketresearch", "models", "prune", "-n", NAMESPACE, "--json"
+    )
+    assert (code, found["deleted"]) == (0, False)
+    _, records = command(laptop, *listing)
+    serving = {f"{item['name']}-v{item['version']}" for item in records if item["serving"]}
+    assert not serving & set(found["releases"])
+    assert {"embedder-v1.0.0"} <= serving
