@@ -9,6 +9,8 @@ from knative.serving.autoscale import Policy
 
 PREFIX = "autoscaling.knative.dev/"
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,30 +21,53 @@ class Scaling:
     by_rate: bool  # requests a second instead of concurrency
 
 
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """One Revision's annotations before the ConfigMap; what cannot be read counts as not set."""
+
+    own: Mapping[str, str]
+    config: Mapping[str, str]
+
+    def number(self, name: str, default: float, general: str = "") -> float:
+        """Return a number; `general` is the ConfigMap's name for it where that differs."""
+        for text in (self.own.get(name, ""), self.config.get(general or name, "")):
+            try:
+                return float(text)
+            except ValueError:
+                continue
+        return default
+
+    def duration(self, name: str, default: float, general: str = "") -> float:
+        """Return a duration in seconds."""
+        for text in (self.own.get(name, ""), self.config.get(general or name, "")):
+            if _DURATION.fullmatch(text):
+                return seconds(text)
+        return default
+
+
 def seconds(text: str) -> float:
     """Read a Go duration such as `1m30s`."""
-    parts = re.findall(r"([0-9.]+)(ms|s|m|h)", text)
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
+    return sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def scaling(revision: Object, config: Mapping[str, str]) -> Scaling:
     """Read the settings of one Revision; annotations win over the ConfigMap."""
-    own = _own(revision)
-    by_rate = own.get("metric") == "rps"
-    zero = config.get("enable-scale-to-zero", "true") == "true"
+    values = _Values(_own(revision), config)
+    by_rate = values.own.get("metric") == "rps"
+    least = 0 if config.get("enable-scale-to-zero", "true") == "true" else 1
     policy = Policy(
-        target=_target(revision, own, config, by_rate=by_rate),
-        stable_window=seconds(own.get("window") or config.get("stable-window", "60s")),
-        panic_window_percentage=_number(own, config, "panic-window-percentage", 10.0),
-        panic_threshold=_panic_threshold(own, config),
-        max_scale_up_rate=float(config.get("max-scale-up-rate", 1000)),
-        max_scale_down_rate=float(config.get("max-scale-down-rate", 2)),
-        initial_scale=int(_number(own, config, "initial-scale", 1)),
-        min_scale=max(int(_number(own, config, "min-scale", 0)), 0 if zero else 1),
-        max_scale=int(_number(own, config, "max-scale", 0)),
-        activation_scale=int(_number(own, config, "activation-scale", 1)),
-        scale_down_delay=seconds(_text(own, config, "scale-down-delay", "0s")),
-        pod_retention=seconds(_text(own, config, "scale-to-zero-pod-retention-period", "0s")),
+        target=_target(revision, values, by_rate=by_rate),
+        stable_window=max(6.0, values.duration("window", 60, "stable-window")),
+        panic_window_percentage=values.number("panic-window-percentage", 10),
+        panic_threshold=values.number("panic-threshold-percentage", 200) / 100,
+        max_scale_up_rate=max(1.0, values.number("max-scale-up-rate", 1000)),
+        max_scale_down_rate=max(1.0, values.number("max-scale-down-rate", 2)),
+        initial_scale=int(values.number("initial-scale", 1)),
+        min_scale=max(int(values.number("min-scale", 0)), least),
+        max_scale=int(values.number("max-scale", 0)),
+        activation_scale=int(values.number("activation-scale", 1)),
+        scale_down_delay=values.duration("scale-down-delay", 0),
+        pod_retention=values.duration("scale-to-zero-pod-retention-period", 0),
     )
     return Scaling(policy, by_rate)
 
@@ -50,7 +75,7 @@ def scaling(revision: Object, config: Mapping[str, str]) -> Scaling:
 def progress_deadline(revision: Object) -> float:
     """Return how long a start may take before it has failed."""
     annotations = revision["metadata"].get("annotations") or {}
-    return seconds(annotations.get("serving.knative.dev/progress-deadline", "600s"))
+    return _Values(annotations, {}).duration("serving.knative.dev/progress-deadline", 600)
 
 
 def _own(revision: Object) -> dict[str, str]:
@@ -58,29 +83,13 @@ def _own(revision: Object) -> dict[str, str]:
     return {k.removeprefix(PREFIX): str(v) for k, v in annotations.items() if k.startswith(PREFIX)}
 
 
-def _text(own: Mapping[str, str], config: Mapping[str, str], name: str, default: str) -> str:
-    return own.get(name) or config.get(name) or default
-
-
-def _number(own: Mapping[str, str], config: Mapping[str, str], name: str, default: float) -> float:
-    return float(_text(own, config, name, str(default)))
-
-
-def _panic_threshold(own: Mapping[str, str], config: Mapping[str, str]) -> float:
-    general = config.get("panic-threshold-percentage", "200")
-    return float(own.get("panic-threshold-percentage", general)) / 100
-
-
-def _target(
-    revision: Object, own: Mapping[str, str], config: Mapping[str, str], *, by_rate: bool
-) -> float:
+def _target(revision: Object, values: _Values, *, by_rate: bool) -> float:
     hard = float(revision["spec"].get("containerConcurrency") or 0)
     if by_rate:
-        total = float(own.get("target") or config.get("requests-per-second-target-default") or 200)
+        total = values.number("target", 200, "requests-per-second-target-default")
+    elif hard:
+        total = min(hard, values.number("target", hard, "-"))
     else:
-        general = float(config.get("container-concurrency-target-default", 100))
-        total = float(own.get("target") or hard or general)
-        total = min(total, hard) if hard else total
-    general = float(config.get("container-concurrency-target-percentage", 70))
-    percentage = float(own.get("target-utilization-percentage", general))
-    return max(0.01, total * percentage / 100)
+        total = values.number("target", 100, "container-concurrency-target-default")
+    share = "container-concurrency-target-percentage"
+    return max(0.01, total * values.number("target-utilization-percentage", 70, share) / 100)

@@ -5,6 +5,7 @@ that ends is started again, later each time. Being ready is asked of the process
 """
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,9 +21,12 @@ from knative.local.pods_probe import Probe
 from knative.local.processes import Process, Spawn, server_port
 from knative.local.store import Object, Store
 
+log = logging.getLogger(__name__)
+
 Key = tuple[str, str]
 REVISION = "serving.knative.dev/revision"
 LOG_LIMIT, LOG_KEPT = 16 << 20, 1 << 20  # bytes
+LOGS_KEPT = 300  # files
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)  # seconds; the last one repeats
 SHUTDOWN_GRACE = 3.0
 
@@ -102,13 +106,21 @@ class PodRunner:
         try:
             while not replica.stopping:
                 began = time.monotonic()
-                await self._once(replica)
+                await self._guarded(replica)
                 if not replica.stopping:
                     await self._back_off(replica, ran=time.monotonic() - began)
         finally:
             del self._replicas[uid], self._tasks[uid]
             self._tell(replica)
             shutil.rmtree(pod_folder(self._around.data, replica.pod), ignore_errors=True)
+
+    async def _guarded(self, replica: Replica) -> None:
+        try:
+            await self._once(replica)
+        except Exception as error:  # one Pod's trouble must not be the end of its supervision
+            log.exception("pod %s", replica.pod["metadata"]["name"])
+            replica.problem = str(error)
+            replica.ends.append(-1)
 
     async def _once(self, replica: Replica) -> None:
         try:
@@ -212,9 +224,13 @@ class PodRunner:
     async def _keep_logs_small(self) -> None:
         while True:
             await asyncio.sleep(10)
-            for file in (self._around.data / "logs").glob("*.log"):
-                if file.stat().st_size > LOG_LIMIT:
+            logs = [(f, f.stat()) for f in (self._around.data / "logs").glob("*.log")]
+            for file, stat in logs:
+                if stat.st_size > LOG_LIMIT:
                     _shorten(file)
+            logs.sort(key=lambda entry: entry[1].st_mtime, reverse=True)
+            for file, _ in logs[LOGS_KEPT:]:
+                file.unlink(missing_ok=True)
 
 
 def _tail(file: Path, size: int) -> Iterator[str]:

@@ -106,6 +106,19 @@ async def test_scale_down_and_a_deleted_revision_lose_no_request(plane: Plane) -
     assert {(await s).status_code for s in slow} == {200}
 
 
+async def test_deleting_a_revision_lets_its_last_requests_finish(plane: Plane) -> None:
+    plane.revision("web-00001", SECONDS="1")
+    plane.route(ALL)
+    await plane.answered()
+    slow = [asyncio.create_task(plane.get("/slow")) for _ in range(10)]
+    await asyncio.sleep(0.3)
+    plane.route()
+    plane.store.delete("Revision", "ns", "web-00001")
+    for pod in plane.pods():  # what its owner reference does where there is an API
+        plane.store.delete("Pod", "ns", pod["metadata"]["name"])
+    assert {(await s).status_code for s in slow} == {200}
+
+
 async def test_a_move_of_traffic_under_load_loses_no_request(plane: Plane) -> None:
     plane.revision("web-00001", annotations=KEEP)
     plane.revision("web-00002", annotations=KEEP)

@@ -39,9 +39,8 @@ class Plain:
         p = self.policy
         up = int(p.max_scale_up_rate) * max(ready, 1)
         down = ready // int(p.max_scale_down_rate)
-        wants = []
-        for window in (p.stable_window, max(1.0, p.stable_window / 10)):
-            wants.append(-(-self.mean(now, window) // int(p.target)))
+        windows = (p.stable_window, max(1.0, p.stable_window / 10))
+        wants = [-(-self.mean(now, window) // int(p.target)) for window in windows]
         if wants[1] >= 2 * max(ready, 1):
             self.alarm = now
         elif self.alarm is not None and now - self.alarm > p.stable_window:

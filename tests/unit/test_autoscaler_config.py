@@ -47,6 +47,12 @@ def test_without_scale_to_zero_one_replica_stays() -> None:
     assert scaling(revision(), {"enable-scale-to-zero": "false"}).policy.min_scale == 1
 
 
+def test_what_cannot_be_read_counts_as_not_set() -> None:
+    config = {"stable-window": "soon", "max-scale-down-rate": "0", "max-scale-up-rate": "x"}
+    policy = scaling(revision(target="many", window="1"), config).policy
+    assert policy == Policy(target=70, max_scale_down_rate=1)
+
+
 def test_durations_are_gos() -> None:
     assert [seconds(t) for t in ("0s", "1m30s", "1h", "1.5s", "250ms")] == [0, 90, 3600, 1.5, 0.25]
     assert progress_deadline(revision()) == 600
