@@ -14,7 +14,7 @@ SLEEP_SECONDS = 120
 
 async def a_question_wakes(world: World, narrator: Narrator, facts: Facts) -> None:
     """Step a: while every function is at zero, a question is asked and answered."""
-    await world.until(lambda: _asleep(world), "every function at zero", SLEEP_SECONDS)
+    await world.until(lambda: _asleep(world, facts), "every function at zero", SLEEP_SECONDS)
     facts["replicas_before"] = await world.replicas()
     narrator.say(f"every function is at zero; asking: {QUESTION}")
     started = time.monotonic()
@@ -55,10 +55,10 @@ async def new_documents(world: World, narrator: Narrator, facts: Facts) -> None:
 async def idle(world: World, narrator: Narrator, facts: Facts) -> None:
     """Step g: nobody asks; everything goes back to zero."""
     facts["replicas_before"] = await world.replicas()
-    await world.until(lambda: _asleep(world), "every function at zero", SLEEP_SECONDS)
-    facts["replicas"] = await world.replicas()
+    await world.until(lambda: _asleep(world, facts), "every function at zero", SLEEP_SECONDS)
     narrator.say("every function is at zero again")
 
 
-async def _asleep(world: World) -> bool:
-    return not await world.replicas()
+async def _asleep(world: World, facts: Facts) -> bool:
+    facts["replicas"] = await world.replicas()
+    return not facts["replicas"]

@@ -14,10 +14,14 @@ OK = 200
 
 @dataclass(slots=True)
 class Tally:
-    """What the callers saw. `served_by` and `failed_by` count per Revision (`x-revision`)."""
+    """What the callers saw. `served_by` and `failed_by` count per Revision (`x-revision`).
+
+    `slowest` is the longest time to an answer, in seconds.
+    """
 
     requests: int = 0
     failed: int = 0
+    slowest: float = 0.0
     served_by: Counter[str] = field(default_factory=Counter)
     failed_by: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
@@ -36,6 +40,7 @@ class Tally:
         return {
             "requests": self.requests,
             "failed": self.failed,
+            "slowest": round(self.slowest, 3),
             "served_by": dict(self.served_by),
             "failed_by": dict(self.failed_by),
             "problems": dict(self.problems),
@@ -74,9 +79,12 @@ async def _drive(
 
 
 async def _one(send: Callable[[], Awaitable[httpx.Response]], tally: Tally) -> None:
+    started = time.monotonic()
     try:
         answer = await send()
     except httpx.HTTPError as error:
         tally.count(0, "nobody", type(error).__name__)
         return
+    finally:
+        tally.slowest = max(tally.slowest, time.monotonic() - started)
     tally.count(answer.status_code, answer.headers.get("x-revision", "gateway"), answer.text)

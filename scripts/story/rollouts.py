@@ -19,7 +19,17 @@ SENTENCE = (
     "Nestlé and Shimano told Maria Keller in Berlin on 12 March 2025 that e-bike revenue "
     "rose 14 % to $3.2 billion, led by the Galaxy Watch 7."
 )
-REQUESTS_A_SECOND = 30
+RIGHT = {
+    "Nestlé (ORG)",
+    "Shimano (ORG)",
+    "Maria Keller (PER)",
+    "Berlin (LOC)",
+    "12 March 2025 (DATE)",
+    "14 % (PERCENT)",
+    "$3.2 billion (MONEY)",
+    "Galaxy Watch 7 (PRODUCT)",
+}
+REQUESTS_A_SECOND = 20
 ROLLOUT_SECONDS = 150
 MODELS = ROOT / "models"
 
@@ -36,8 +46,11 @@ async def better_model(world: World, narrator: Narrator, facts: Facts) -> None:
     expect(history.heaviest(state.candidate or "") == 100, "the candidate never had all traffic")  # noqa: PLR2004
     steps = {entry.get(state.candidate or "", 0) for entry in history.traffic}
     expect(steps & {5, 25, 50}, f"the canary's weights were only {sorted(steps)}")
-    more = len(facts["entities_after"]) > len(facts["entities_before"])
-    expect(more, f"{facts['entities_before']} → {facts['entities_after']}")
+    narrator.say(f"before: {', '.join(facts['entities_before'])}")
+    narrator.say(f"after:  {', '.join(facts['entities_after'])}")
+    right = [len(RIGHT & set(facts[f"entities_{when}"])) for when in ("before", "after")]
+    facts["entities_right"] = dict(zip(("before", "after"), right, strict=True))
+    expect(right[1] > right[0], f"{right[0]} of {len(RIGHT)} entities were right, then {right[1]}")
 
 
 async def bad_labels(world: World, narrator: Narrator, facts: Facts) -> None:

@@ -52,7 +52,7 @@ def test_a_better_model_is_promoted_step_by_step_and_no_request_fails(
     weights = [entry.get(facts["candidate"], 0) for entry in facts["traffic"]]
     assert weights == sorted(weights)
     assert {0, 5, 25, 50, 100} >= set(weights) >= {5, 100}
-    assert len(facts["entities_after"]) > len(facts["entities_before"])
+    assert facts["entities_right"]["after"] > facts["entities_right"]["before"]
 
 
 def test_a_model_with_bad_labels_meets_no_user(steps: dict[str, Any]) -> None:
