@@ -38,6 +38,7 @@ from knative.serving.table import Phase
 
 _LOG = logging.getLogger(__name__)
 _MOVES = 32
+_TRIES = 4
 _PHASE = gauge(
     "rollout_phase", "1 for the phase that a Service's rollout is in", ("target", "phase")
 )
@@ -120,11 +121,25 @@ class Controller:
     async def _apply(self, reading: Reading, decision: Decision) -> None:
         after = copy.deepcopy(reading.service)
         for action in decision.actions:
-            _write(after, action, reading.revisions)
+            _put(after, action, reading.revisions)
         if decision.state:
             after["metadata"]["annotations"][states.ANNOTATION] = states.dump(decision.state)
             _show(reading, decision.state)
-        await self._tools.kube.update(SERVICES, after)
+        await self._write(reading.service, after)
+
+    async def _write(self, before: Object, after: Object) -> None:
+        """Update conditionally; what only Knative's status moved on is no reason to look again."""
+        for _ in range(_TRIES):
+            try:
+                await self._tools.kube.update(SERVICES, after)
+            except errors.Conflict:
+                now = await self._tools.kube.get(SERVICES, after["metadata"]["name"])
+                if not _same_wish(before, now):
+                    raise
+                after["metadata"]["resourceVersion"] = now["metadata"]["resourceVersion"]
+            else:
+                return
+        raise errors.Conflict(409, "Conflict", "others write faster than we do")
 
     async def _announce(self, reading: Reading, state: State) -> None:
         """Deliver the outbox, then empty it; a Broker that is down does not stop the rollout."""
@@ -137,7 +152,7 @@ class Controller:
         after = copy.deepcopy(reading.service)
         emptied = states.dump(replace(state, outbox=()))
         after["metadata"]["annotations"][states.ANNOTATION] = emptied
-        await self._tools.kube.update(SERVICES, after)
+        await self._write(reading.service, after)
 
     async def _pulse(self) -> list[str]:
         """Have ticks for as long as the states ask for them; return the Services with a policy."""
@@ -150,7 +165,13 @@ def _governed(service: Object) -> bool:
     return policy.ANNOTATION in (service["metadata"].get("annotations") or {})
 
 
-def _write(service: Object, action: Action, revisions: Mapping[str, Object]) -> None:
+def _same_wish(before: Object, now: Object) -> bool:
+    """Whether nobody asked for anything else meanwhile: golden sets are dear to measure again."""
+    annotations = [item["metadata"].get("annotations") for item in (before, now)]
+    return bool(before["spec"] == now["spec"] and annotations[0] == annotations[1])
+
+
+def _put(service: Object, action: Action, revisions: Mapping[str, Object]) -> None:
     match action:
         case SetTraffic(targets):
             service["spec"]["traffic"] = traffic.render(targets)
