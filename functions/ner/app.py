@@ -17,7 +17,7 @@ from functions.runtime.metrics import counter
 from functions.runtime.model_metrics import INFERENCE_REQUESTS, INFERENCE_SECONDS
 
 ENTITIES = counter("ner_entities_extracted", "Entities found, by label", ("label",))
-MAX_BODY = 8 << 20
+MAX_BODY = 2 << 20
 """Bytes of JSON: the texts' own limit is a setting, and escapes make them longer."""
 
 

@@ -18,7 +18,8 @@ class Settings:
     device: str
     """`MODEL_DEVICE`: cpu, cuda or cuda:N. Default cpu."""
     max_bytes: int
-    """`NER_MAX_BYTES`: bytes of all texts of a request, 413 past it. Default 1048576."""
+    """`NER_MAX_BYTES`: bytes of all texts of a request, 413 past it. Default 262144, which one
+    core reads within the default time."""
     max_texts: int
     """`NER_MAX_TEXTS`: texts of a request, 422 past it. Default 1024."""
     window: int
@@ -26,7 +27,8 @@ class Settings:
     overlap: int
     """`NER_OVERLAP_TOKENS`: tokens that neighbouring windows share. Default 32."""
     batch_tokens: int
-    """`NER_BATCH_TOKENS`: tokens of one batch, padding included. Default 4096."""
+    """`NER_BATCH_TOKENS`: tokens of one batch, padding included. Default 1024: larger ones are
+    no quicker a token on a CPU, and what arrives meanwhile waits longer."""
     queue_tokens: int
     """`NER_QUEUE_TOKENS`: tokens that may wait; 429 past it. Default 65536."""
     batch_wait_ms: int
@@ -44,11 +46,11 @@ class Settings:
             cache=Path(environ.get("MODEL_CACHE_DIR", "/models")),
             threads=_integer(environ, "MODEL_THREADS", 1),
             device=environ.get("MODEL_DEVICE", "cpu"),
-            max_bytes=_integer(environ, "NER_MAX_BYTES", 1 << 20),
+            max_bytes=_integer(environ, "NER_MAX_BYTES", 1 << 18),
             max_texts=_integer(environ, "NER_MAX_TEXTS", 1024),
             window=_integer(environ, "NER_WINDOW_TOKENS", 126),
             overlap=_integer(environ, "NER_OVERLAP_TOKENS", 32),
-            batch_tokens=_integer(environ, "NER_BATCH_TOKENS", 4096),
+            batch_tokens=_integer(environ, "NER_BATCH_TOKENS", 1024),
             queue_tokens=_integer(environ, "NER_QUEUE_TOKENS", 65_536),
             batch_wait_ms=_integer(environ, "NER_BATCH_WAIT_MS", 0),
             timeout_ms=_integer(environ, "NER_TIMEOUT_MS", 30_000),

@@ -23,7 +23,7 @@ Out = TypeVar("Out")
 class Limits:
     """Bounds of a batcher, in tokens and seconds."""
 
-    batch_tokens: int = 4096
+    batch_tokens: int = 1024
     """Tokens of one batch, padding included; a single longer item still runs, alone."""
     queue_tokens: int = 65_536
     """Tokens that may wait; a request that finds less waiting is let in whole."""
