@@ -7,7 +7,7 @@ is judged by it alone. Windows begin and end between words. Pure.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -63,10 +63,11 @@ def _spans(words: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int,
 
 def _next_start(words: Sequence[int], start: int, end: int, overlap: int) -> int:
     """Overlap by whole words; by fewer tokens, or none, when a long word leaves no choice."""
-    for candidate in (*range(end - overlap, start, -1), *range(end - overlap + 1, end + 1)):
+    wished = end - overlap
+    for candidate in chain(range(wished, start, -1), range(wished + 1, end + 1)):
         if candidate > start and words[candidate] != words[candidate - 1]:
             return candidate
-    return max(end - overlap, start + 1)
+    return max(wished, start + 1)
 
 
 def _word_start(words: Sequence[int], index: int, least: int) -> int:
