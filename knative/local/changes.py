@@ -5,6 +5,7 @@ A subscriber starts at a revision that is still remembered, or learns by Expired
 
 import asyncio
 import json
+import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -95,14 +96,16 @@ class Changes:
         self._forgotten = revision  # a watch may start at this revision or later
         self._history: deque[Change] = deque(maxlen=REMEMBERED)
         self._listeners: set[Subscription] = set()
+        self._lock = threading.Lock()  # listeners leave on the loop while threads write
 
     def publish(self, change: Change) -> None:
         """Remember a write and tell everybody."""
         if len(self._history) == REMEMBERED:
             self._forgotten = self._history[0].revision
         self._history.append(change)
-        for listener in self._listeners:
-            listener.offer(change)
+        with self._lock:
+            for listener in self._listeners:
+                listener.offer(change)
 
     def subscribe(self, kinds: Iterable[str], since: int) -> Subscription:
         """Listen to what was written after revision `since`, or raise Expired."""
@@ -112,9 +115,11 @@ class Changes:
         for change in self._history:
             if change.revision > since:
                 listener.offer(change)
-        self._listeners.add(listener)
+        with self._lock:
+            self._listeners.add(listener)
         return listener
 
     def forget(self, listener: Subscription) -> None:
         """Stop telling a listener."""
-        self._listeners.discard(listener)
+        with self._lock:
+            self._listeners.discard(listener)

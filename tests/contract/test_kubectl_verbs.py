@@ -188,6 +188,7 @@ def test_logs_reads_and_follows_a_pods_log(kube: KubeApi, name: str) -> None:
     log.write_text("one\ntwo\nthree\n")
     assert kube.kubectl("logs", name) == "one\ntwo\nthree\n"
     assert kube.kubectl("logs", name, "--tail=1") == "three\n"
+    assert "use tailLines" in kube.refused("logs", name, "--since=1h")
     follow = [KUBECTL, "logs", "-f", "--tail=1", name]
     with subprocess.Popen(follow, env=kube.environ, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout

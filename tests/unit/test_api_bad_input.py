@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from knative.local import kinds
 from knative.local.api import build_app
 from knative.local.store import Store
 
@@ -225,5 +226,61 @@ def test_no_body_makes_it_fail(
                 response = await api.request(verb, address, content=content, headers=headers)
                 assert response.status_code < 500
             assert (await api.get(f"{SERVICES}/a")).status_code == 200
+
+    asyncio.run(send())
+
+
+KINDS = sorted(k.kind for k in kinds.KINDS if k.namespaced)
+Fields = st.sampled_from(
+    [
+        "broker",
+        "subscriber",
+        "ref",
+        "uri",
+        "filter",
+        "filters",
+        "attributes",
+        "exact",
+        "any",
+        "all",
+        "not",
+        "cesql",
+        "delivery",
+        "retry",
+        "backoffDelay",
+        "deadLetterSink",
+        "schedule",
+        "timezone",
+        "sink",
+        "template",
+        "spec",
+        "containers",
+        "resources",
+        "rules",
+        "traffic",
+        "ceOverrides",
+    ]
+)
+Specs = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["", "a", "* * * * *", "PT1S", "type = 'x'"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(Fields, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=st.sampled_from(KINDS), spec=Specs)
+def test_no_spec_of_any_kind_makes_it_fail(
+    tmp_path_factory: pytest.TempPathFactory, name: str, spec: Any
+) -> None:
+    kind = kinds.BY_KIND[name]
+    prefix = f"apis/{kind.api_version}" if kind.group else "api/v1"
+    address = f"/{prefix}/namespaces/default/{kind.plural}"
+
+    async def send() -> None:
+        async with client(tmp_path_factory.mktemp("api")) as api:
+            body = {"metadata": {"name": "a"}, "spec": spec}
+            for verb, path in (("POST", address), ("PUT", f"{address}/a"), ("POST", address)):
+                assert (await api.request(verb, path, json=body)).status_code < 500
 
     asyncio.run(send())

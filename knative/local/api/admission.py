@@ -10,6 +10,7 @@ from typing import Any
 
 from knative.local.errors import BadRequest, Conflict, NotFound
 from knative.local.eventing import rules as eventing
+from knative.local.kinds import BY_KIND
 from knative.local.serving import rules
 from knative.local.serving.rules import Settings
 from knative.local.store import Object, Store
@@ -28,6 +29,8 @@ def admit(store: Store, obj: Object, old: Object | None) -> Object:
 
 def fill(obj: Object, old: Object | None) -> None:
     """Fill in what the object leaves open, in place."""
+    if BY_KIND[obj["kind"]].group.endswith("knative.dev"):
+        obj.setdefault("spec", {})  # rules look inside
     if default := DEFAULTS.get(obj["kind"]):
         default(obj, old)
 

@@ -126,11 +126,8 @@ class Api:
         namespace = target.namespace or ""
         self.store.get("Pod", namespace, target.name)
         path = self.logs / f"{target.name}.log"
-        tail = request.query_params.get("tailLines")
-        start = streams.last_lines(
-            path, None if tail is None else reading.number(tail, "tailLines")
-        )
-        following = request.query_params.get("follow") in ("1", "true")
+        tail, following = reading.log_options(request.query_params)
+        start = streams.last_lines(path, tail)
 
         def alive() -> bool:
             return following and streams.running(self.store, namespace, target.name)

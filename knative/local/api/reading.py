@@ -72,6 +72,16 @@ def renderer(kind: Kind, request: Request, now: datetime) -> Show | None:
     return lambda objects, meta: table(kind, objects, meta, now)
 
 
+def log_options(query: Mapping[str, str]) -> tuple[int | None, bool]:
+    """Return how many last lines of a log are wanted, and whether to follow it."""
+    for name in ("previous", "timestamps", "sinceSeconds", "sinceTime", "limitBytes"):
+        if query.get(name, "false") != "false":
+            raise BadRequest(f"{name}: logs here are one file of plain lines; use tailLines")
+    tail = query.get("tailLines")
+    following = query.get("follow") in ("1", "true")
+    return None if tail is None else number(tail, "tailLines"), following
+
+
 def number(text: str, name: str) -> int:
     """Read a whole number of the query."""
     if not text.isdigit():
