@@ -227,7 +227,7 @@ class Broker:
                 answer = await self._client.post(url, content=body, headers=headers)
         except (TimeoutError, httpx.TimeoutException):
             return delivery.TIMED_OUT
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # or an odd address
             return delivery.unanswered(str(error))
         return delivery.judge(answer.status_code, answer.headers, answer.content)
 
@@ -248,7 +248,7 @@ def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in ((name.lower(), value) for name, value in headers.items())
-        if name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIXES)
+        if (name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIXES)) and value.isascii()
     }
 
 

@@ -227,8 +227,8 @@ def _checked(attributes: dict[str, Any], data: Any) -> CloudEvent:
     base64 = old and attributes.pop("datacontentencoding", None) == "base64"
     texts = {name: _text(name, value) for name, value in attributes.items() if value is not None}
     content_type = texts.pop("datacontenttype", JSON if isinstance(data, str) else None)
-    if content_type is not None and content_type.lower().startswith(_ENVELOPES):
-        raise MalformedEvent("an event cannot be the data of an event")
+    if content_type is not None and not _is_media_type(content_type):
+        raise MalformedEvent(f"datacontenttype {content_type!r} cannot be that of an event's data")
     when = texts.pop("time", None)
     return CloudEvent(
         id=texts.pop("id"),
@@ -241,6 +241,11 @@ def _checked(attributes: dict[str, Any], data: Any) -> CloudEvent:
         dataschema=texts.pop("dataschema", None),
         extensions=texts,
     )
+
+
+def _is_media_type(text: str) -> bool:
+    """Whether it can be a Content-Type header, and is not that of an event itself."""
+    return text.isascii() and not text.lower().startswith(_ENVELOPES)
 
 
 def _text(name: str, value: Any) -> str:

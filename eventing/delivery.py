@@ -117,11 +117,12 @@ def dead_letter_attributes(fault: Fault, destination: str) -> dict[str, str]:
     """Make the extensions that a dead letter carries beside the original event's."""
     if fault.code is None:
         return {}
-    attributes = {"knativeerrorcode": str(fault.code), "knativeerrordest": destination}
-    if fault.body:
-        data = b64encode(fault.body[:_ERROR_DATA_BYTES]).decode()
-        attributes["knativeerrordata"] = data
-    return attributes
+    attributes = {
+        "knativeerrorcode": str(fault.code),
+        "knativeerrordest": ascii(destination)[1:-1],  # an odd address must not spoil the letter
+        "knativeerrordata": b64encode(fault.body[:_ERROR_DATA_BYTES]).decode(),
+    }
+    return {name: value for name, value in attributes.items() if value}
 
 
 def _reply(headers: Mapping[str, str], body: bytes) -> Delivered | Fault:

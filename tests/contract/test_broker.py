@@ -5,7 +5,7 @@ import base64
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -72,6 +72,14 @@ STATUSES = [
     ("empty type", "POST", "/ns/default", BINARY | {"ce-type": ""}, b"", 400),
     ("specversion 2", "POST", "/ns/default", BINARY | {"ce-specversion": "2.0"}, b"", 400),
     ("bad extension", "POST", "/ns/default", BINARY | {"ce-a-b": "x"}, b"", 400),
+    (
+        "content type not ASCII",
+        "POST",
+        "/ns/default",
+        STRUCTURED,
+        '{"specversion":"1.0","id":"1","source":"s","type":"t","datacontenttype":"a/ü"}'.encode(),
+        400,
+    ),
     ("bad time", "POST", "/ns/default", BINARY | {"ce-time": "noon"}, b"", 400),
     (
         "batch",
@@ -355,3 +363,29 @@ async def test_a_deleted_trigger_is_owed_nothing(tmp_path: Path) -> None:
     queue = Queue(tmp_path / "events.db")
     assert queue.pending() == []
     queue.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://[bad/", "http://h:99999/", "ftp://h/", "http://\u00fc\ud800/", "nonsense", None],
+)
+async def test_an_address_that_leads_nowhere_is_a_fault_like_any_other(
+    tmp_path: Path, address: str | None
+) -> None:
+    lost = Route("uid", NAME, compile_trigger({}), address, QUICK)
+    async with (
+        subscriber() as sink,
+        running(tmp_path, [replace(lost, dead_letter_sink=sink.url)]) as broker,
+    ):
+        await broker.send()
+        await eventually(lambda: sink.received)
+    assert sink.received[0].event.extensions["knativeerrorcode"] == "500"
+
+
+async def test_a_header_that_cannot_be_passed_on_is_left_out(tmp_path: Path) -> None:
+    async with subscriber() as one, running(tmp_path, [route(one.url)]) as broker:
+        headers, body = to_http(EVENT)
+        odd = [*headers.items(), (b"x-request-id", "\u00e9".encode("latin-1"))]
+        await broker.client.post(f"{broker.url}/ns/default", content=body, headers=odd)
+        await eventually(lambda: one.received)
+    assert "x-request-id" not in one.received[0].headers

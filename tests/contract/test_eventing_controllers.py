@@ -149,6 +149,16 @@ async def test_a_trigger_waits_for_its_subscriber_and_says_so(eventing: Eventing
     await eventing.until("Trigger", "t", "False")
 
 
+@pytest.mark.parametrize(
+    "uri", ["", "nonsense", "/path", "ftp://x/", "http://", "http://[x/", "http://ü.example/"]
+)
+async def test_a_subscriber_that_is_no_address_is_named(eventing: Eventing, uri: str) -> None:
+    eventing.broker()
+    eventing.trigger("t", "", subscriber={"uri": uri})
+    await eventing.until("Trigger", "t", "False", "SubscriberResolved")
+    assert eventing.condition("Trigger", "t")["reason"] == "InvalidDestination"
+
+
 async def test_a_trigger_without_its_broker_is_not_ready(eventing: Eventing) -> None:
     eventing.service("one")
     eventing.trigger("t", "one")

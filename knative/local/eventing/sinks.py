@@ -42,9 +42,18 @@ def resolve(store: Store, destination: Any, namespace: str) -> str:
     if ref:
         base = _resolve_ref(store, ref, ref.get("namespace") or namespace)
         return urljoin(base, uri) if uri else base
-    if not uri or urlsplit(uri).scheme not in ("http", "https") or not urlsplit(uri).hostname:
+    if not _is_address(str(uri)):
         raise Unresolved("InvalidDestination", f"URI {uri!r} is not an absolute http address")
     return str(uri)
+
+
+def _is_address(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    plain = uri.isascii() and uri.isprintable()
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _resolve_ref(store: Store, ref: Object, namespace: str) -> str:
@@ -93,6 +102,6 @@ async def emit(client: httpx.AsyncClient, url: str, event: CloudEvent) -> bool:
 async def _post(client: httpx.AsyncClient, url: str, headers: dict[str, str], body: bytes) -> int:
     try:
         return (await client.post(url, headers=headers, content=body, timeout=30)).status_code
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         _log.info("sink %s: %s", url, error)
         return 503
