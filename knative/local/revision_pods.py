@@ -8,7 +8,13 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from knative.local.conditions import Truth, get_condition, owner_reference, set_condition
+from knative.local.conditions import (
+    Truth,
+    get_condition,
+    is_true,
+    owner_reference,
+    set_condition,
+)
 from knative.local.pods import Replica
 from knative.local.store import Object
 
@@ -65,6 +71,22 @@ def failure(replicas: Sequence[Replica]) -> str:
         if len(replica.ends) >= FAILED_STARTS and not replica.ready and not replica.stopping:
             return f"Container failed with: {replica.problem}"
     return ""
+
+
+def overtakes(newer: Object, older: Object) -> bool:
+    """Say whether `newer` is a ready Revision of the same Configuration, made later."""
+    return (
+        is_true(newer)
+        and newer["metadata"]["namespace"] == older["metadata"]["namespace"]
+        and _place(newer)[0] == _place(older)[0]
+        and _place(newer)[1] > _place(older)[1]
+    )
+
+
+def _place(revision: Object) -> tuple[str, int]:
+    labels = revision["metadata"].get("labels") or {}
+    generation = labels.get(SERVING + "configurationGeneration", "0")
+    return labels.get(SERVING + "configuration", ""), int(generation)
 
 
 def exit_reason(replicas: Sequence[Replica]) -> str:

@@ -188,16 +188,22 @@ class Scaler:
         for key, scaled in self._scaled.items():
             if scaled.failed or not self._at_work(key, scaled):
                 continue
-            ready = len(self._ready_ports(key))
             scaled.memory = autoscale.decide(
                 self._policy(scaled).policy,
                 scaled.memory,
                 scaled.samples,
-                ready,
+                len(self._ready_ports(key)),
                 now,
                 reachable=self._reachable(key),
             )
+            if not scaled.memory.initialized and self._overtaken(key, scaled.revision):
+                scaled.memory, scaled.failed = Memory(initialized=True), True
             self._dirty.put_nowait(key)
+
+    def _overtaken(self, key: Key, revision: Object) -> bool:
+        """Say whether nobody waits for this start any more: a newer Revision is ready."""
+        newer = (s.revision for s in self._scaled.values())
+        return not self._reachable(key) and any(revision_pods.overtakes(n, revision) for n in newer)
 
     def _reachable(self, key: Key) -> bool:
         return any(key in targets for targets in self._routes.values())

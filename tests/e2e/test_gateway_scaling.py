@@ -109,6 +109,15 @@ async def test_a_process_that_is_never_ready_misses_its_deadline_and_is_stopped(
     await until(lambda: not plane.pods())
 
 
+async def test_a_start_that_a_newer_ready_revision_has_overtaken_is_given_up(plane: Plane) -> None:
+    plane.revision("web-00001", MODE="mute")
+    plane.revision("web-00002")
+    plane.route({"revisionName": "web-00002", "percent": 100})
+    await plane.answered()
+    await until(lambda: plane.status("web-00001").get("desiredReplicas") == 0)
+    await until(lambda: {p["metadata"]["labels"]["app"] for p in plane.pods()} <= {"web-00002"})
+
+
 async def test_a_deleted_pod_is_replaced(plane: Plane) -> None:
     plane.revision("web-00001")
     plane.route(ALL)

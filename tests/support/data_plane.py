@@ -35,7 +35,11 @@ class Plane:
         """Make a Revision whose process is the tiny function with this environment."""
         variables = [{"name": key, "value": value} for key, value in env.items()]
         container = {"image": "example/tiny", "command": FUNCTION, "env": variables}
-        service = {"serving.knative.dev/service": "web"}
+        service = {
+            "serving.knative.dev/service": "web",
+            "serving.knative.dev/configuration": "web",
+            "serving.knative.dev/configurationGeneration": name.rpartition("-")[2],
+        }
         meta = {"name": name, "namespace": NS, "labels": service}
         self.store.create(
             {
