@@ -5,6 +5,7 @@ embeds everything. Each batch is committed, so a run that dies is resumed where 
 """
 
 import hashlib
+import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -16,6 +17,7 @@ from functions.index.chunks import CHUNKER
 from functions.index.embedder import Embedder
 from functions.index.generation import Vectors
 
+log = logging.getLogger(__name__)
 BATCH = 256
 """Texts between two commits."""
 
@@ -41,6 +43,7 @@ class VectorCache:
             fresh = [key not in known for key in keys]
             missing = [key for key in text_of if key not in known]
             for start in range(0, len(missing), BATCH):
+                log.info("embedding %d of %d new texts", start, len(missing))
                 known |= _embed(database, embedder, text_of, missing[start : start + BATCH])
         shape = (len(texts), embedder.dimension)
         return np.array([known[key] for key in keys], dtype=np.float32).reshape(shape), fresh

@@ -5,7 +5,7 @@ is bounded by tokens, padding included, so memory does not grow with the input.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +30,12 @@ class Embedder:
     tokenizer: Tokenizer
     encoder: Encoder
 
-    def embed(self, texts: Sequence[str], done: Callable[[int], None] | None = None) -> Vectors:
-        """Return one unit vector a text, in the order of `texts`; `done` hears of each batch."""
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector a text, in the order of `texts`."""
         encoded = self.tokenizer.encode_batch(list(texts))
         vectors: Vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for batch in _batches([len(one) for one in encoded]):
             vectors[batch] = self._run([encoded[index] for index in batch])
-            if done is not None:
-                done(len(batch))
         return vectors
 
     def _run(self, encoded: Sequence[Encoding]) -> Vectors:

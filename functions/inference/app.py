@@ -16,7 +16,7 @@ from functions.inference.entities import Ner
 from functions.inference.openapi import document
 from functions.inference.research import Draft, Research
 from functions.inference.retrieve import Index
-from functions.inference.schema import Filters, parse_research
+from functions.inference.schema import parse_research
 from functions.inference.settings import Settings
 from functions.registry.cache import ModelCache
 from functions.registry.errors import ReleaseMissing
@@ -60,19 +60,12 @@ def _open(settings: Settings, ner: Ner) -> Research:
     version = str(release.manifest.version)
     embedder = open_embedder(release.path, release.digest, version, settings.threads)
     index = Index(IndexStore(settings.index_dir), release.digest, settings.search)
-    return Research(embedder, index, ner)
+    return Research(embedder, index, ner, settings.index_wait)
 
 
 async def warm(research: Research) -> None:
-    """Embed a question and search what is there; an index that is not built yet is no fault."""
-
-    def once() -> None:
-        query = research.embedder.embed(["Is everything warm?"])[0]
-        searcher = research.index.searcher()
-        if searcher is not None:
-            searcher.search(query, 1, Filters())
-
-    await asyncio.to_thread(once)
+    """Answer a question. A new embedder gets no traffic before its index is there."""
+    await research.warm()
 
 
 async def post_research(request: Request) -> Response:

@@ -14,6 +14,9 @@ from functions.inference.schema import ResearchRequest
 from functions.inference.score import scores
 from functions.runtime.errors import Unavailable
 
+NO_INDEX = "the index has not been built for this embedder yet"
+POLL_SECONDS = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -26,11 +29,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Research:
-    """The function's resource: an embedder, its index, `ner`."""
+    """The function's resource: an embedder, its index, `ner`; `patience` is a start's, in seconds."""
 
     embedder: Embedder
     index: Index
     ner: Ner
+    patience: float
 
     async def draft(self, request: ResearchRequest) -> Draft:
         """Answer without entities; Unavailable until the index was built for this embedder."""
@@ -55,9 +59,14 @@ class Research:
         }
         return body | ({"entities_error": entities.error} if entities.error else {})
 
-    async def answer(self, request: ResearchRequest) -> dict[str, Any]:
-        """Return the whole body."""
-        return await self.finish(await self.draft(request))
+    async def warm(self) -> None:
+        """Answer a question; raises Unavailable when there is no index in time."""
+        deadline = time.monotonic() + self.patience
+        while await asyncio.to_thread(self.index.searcher) is None:
+            if time.monotonic() >= deadline:
+                raise Unavailable(NO_INDEX)
+            await asyncio.sleep(POLL_SECONDS)
+        await self.draft(ResearchRequest("Is everything warm?"))
 
     async def stream(self, draft: Draft) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield the citations one by one while `ner` works, then the whole body."""
@@ -73,7 +82,7 @@ class Research:
         clock = _Clock()
         searcher = self.index.searcher()
         if searcher is None:
-            raise Unavailable("the index has not been built for this embedder yet", retry_after=2)
+            raise Unavailable(NO_INDEX, retry_after=2)
         query = self.embedder.embed([request.question])[0]
         clock.lap("embed")
         candidates = searcher.search(query, request.top_k, request.filters)

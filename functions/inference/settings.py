@@ -17,6 +17,8 @@ class Settings:
     """`INDEX_DIR`: the index's folder; only read. Required."""
     search: str
     """`INDEX_SEARCH`: `exact`, `chroma`, or `auto`, the default: exact up to 50,000 chunks."""
+    index_wait: float
+    """`INDEX_WAIT_SECONDS`: how long a start waits for the index before it begins anew. Default 5."""
     ner_url: str
     """`NER_URL`: where `ner` answers. Empty: answers carry no entities."""
     ner_timeout: float
@@ -32,6 +34,7 @@ class Settings:
             model_digest=environ.get("MODEL_DIGEST", ""),
             index_dir=Path(environ["INDEX_DIR"]),
             search=environ.get("INDEX_SEARCH", "auto"),
+            index_wait=float(environ.get("INDEX_WAIT_SECONDS", "5")),
             ner_url=environ.get("NER_URL", "").rstrip("/"),
             ner_timeout=float(environ.get("NER_TIMEOUT_SECONDS", "10")),
             threads=int(environ.get("EMBED_THREADS", "0")),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest_asyncio
 from functions.embed_rebuild.app import function as embed_rebuild
 from functions.index.store import IndexStore
 from functions.inference.app import function as inference
+from functions.runtime.app import build_app
 from scripts import make_embedder
 from scripts.push_documents import push_documents
 from scripts.quality import score
@@ -246,10 +248,27 @@ async def test_without_a_model_or_an_index_the_answer_is_503(
         assert response.status_code == 503
         assert response.json()["error"]["message"] == "no model is configured yet"
         assert (await client.get("/health/ready")).status_code == 503
-    async with serving(inference, {**environ, "INDEX_DIR": str(tmp_path)}) as client:
+    empty = {**environ, "INDEX_DIR": str(tmp_path), "INDEX_WAIT_SECONDS": "0"}
+    async with serving(inference, empty) as client:
         response = await client.post("/v1/research", json={"question": "q"})
         assert response.status_code == 503
-        assert (await client.get("/health/ready")).status_code == 200
+        assert "index has not been built" in response.json()["error"]["message"]
+        assert (await client.get("/health/ready")).status_code == 503
+
+
+async def test_a_start_waits_for_its_index(
+    environ: Mapping[str, str], answers: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    waiting = {**environ, "INDEX_DIR": str(tmp_path / "index"), "INDEX_WAIT_SECONDS": "60"}
+    app = build_app(inference, waiting)
+    async with app.router.lifespan_context(app):
+        while app.state.lifecycle.phase != "warming":
+            await asyncio.sleep(0.01)
+        assert not app.state.lifecycle.ready
+        shutil.copytree(environ["INDEX_DIR"], tmp_path / "copy")
+        (tmp_path / "copy").rename(tmp_path / "index")
+        await app.state.lifecycle.settled()
+        assert app.state.lifecycle.ready
 
 
 async def test_without_an_embedder_a_rebuild_is_asked_for_again(
