@@ -36,12 +36,17 @@ LATENCY = histogram("inference_latency_seconds", "Seconds from question to answe
 
 @asynccontextmanager
 async def load(environ: Mapping[str, str]) -> AsyncIterator[Research]:
-    """Open the embedder and the index beside each other, while `ner` is woken."""
+    """Open the embedder and the index, while `ner` is woken if there will be something to answer.
+
+    A process without a model or an index tries again and again; it must not keep `ner` from sleep.
+    """
     settings = Settings.from_env(environ)
+    store = IndexStore(settings.index_dir)
     ner = Ner(settings.ner_url, settings.ner_timeout)
     try:
-        ner.wake()
-        research = await asyncio.to_thread(_open, settings, ner)
+        if store.current(settings.model_digest):
+            ner.wake()
+        research = await asyncio.to_thread(_open, settings, store, ner)
         try:
             yield research
         finally:
@@ -50,7 +55,7 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Research]:
         await ner.close()
 
 
-def _open(settings: Settings, ner: Ner) -> Research:
+def _open(settings: Settings, store: IndexStore, ner: Ner) -> Research:
     if not settings.model_digest:
         raise Unavailable("no model is configured yet")
     try:
@@ -59,7 +64,7 @@ def _open(settings: Settings, ner: Ner) -> Research:
         raise Unavailable(str(error)) from error
     version = str(release.manifest.version)
     embedder = open_embedder(release.path, release.digest, version, settings.threads)
-    index = Index(IndexStore(settings.index_dir), release.digest, settings.search)
+    index = Index(store, release.digest, settings.search)
     return Research(embedder, index, ner, settings.index_wait)
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from functions.inference.app import function
 from functions.inference.entities import Entities, Ner
+from functions.runtime.errors import Unavailable
 
 ENTITY = {"text": "Bremen", "label": "LOC", "start": 17, "end": 23, "score": 0.9}
 
@@ -69,3 +72,25 @@ async def test_without_an_address_nobody_is_asked() -> None:
     client = Ner("", 1.0)
     client.wake()
     assert (await ask(client)).error == "no NER_URL is configured"
+
+
+async def test_a_process_without_a_model_wakes_nobody(tmp_path: Path) -> None:
+    calls = 0
+
+    async def count(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    server = await asyncio.start_server(count, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    environ = {
+        "MODEL_CACHE_DIR": str(tmp_path),
+        "INDEX_DIR": str(tmp_path),
+        "NER_URL": f"http://127.0.0.1:{port}",
+    }
+    async with server:
+        with pytest.raises(Unavailable, match="no model is configured yet"):
+            async with function.load(environ):
+                pass
+    assert calls == 0
