@@ -196,6 +196,8 @@ class Scaler:
                 now,
                 reachable=self._reachable(key),
             )
+            if self.activator.waiting(key):  # it came after the last sample
+                self.wake(key)
             if not scaled.memory.initialized and self._overtaken(key, scaled.revision):
                 scaled.memory, scaled.failed = Memory(initialized=True), True
             self._dirty.put_nowait(key)

@@ -6,14 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 
 from knative.local import processes
-from tests.support.data_plane import eventually
+from tests.support.data_plane import data_plane, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +68,32 @@ async def test_kill_9_leaves_no_process_and_the_next_start_has_the_same_api(tmp_
     with platform(tmp_path / "data") as (_, after):
         assert after["ready"]
         assert after["api"] == before["api"]
+
+
+async def test_a_killed_envoy_comes_back_with_the_routes_it_had(tmp_path: Path) -> None:
+    async with data_plane(tmp_path) as plane:
+        plane.revision("web-00001")
+        plane.route({"revisionName": "web-00001", "percent": 100})
+        await plane.answered()
+        first = envoys()
+        first[0].kill()
+        await gone(first)
+        await eventually(lambda: no_wait(envoys), bool)
+
+        async def ask() -> str:
+            with suppress(httpx.TransportError):
+                return (await plane.get()).text
+            return ""
+
+        assert await eventually(ask, lambda text: text.startswith("web-00001"))
+
+
+def envoys() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if p.name() == "envoy"]
+
+
+async def no_wait(ask: Callable[[], list[psutil.Process]]) -> list[psutil.Process]:
+    return ask()
 
 
 def refusal(*args: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from knative.local.dataplane.stats import Reading
 from knative.local.pods import PodRunner, Replica
 from knative.local.store import Object, Store
 
+QUIET_TIMES = 2
 FIXED = {
     "broker-ingress.knative-eventing.svc.cluster.local": "broker-ingress",
     "request-metrics.knative-serving.svc.cluster.local": "request-metrics",
@@ -71,8 +72,9 @@ class DataPlane:
         await self.flush()
         limit = replica.pod["spec"].get("terminationGracePeriodSeconds", 30)
         end = time.monotonic() + limit
-        # Envoy can only be asked, it does not tell.
-        while time.monotonic() < end and await self._envoy.active(replica.port):  # noqa: ASYNC110
+        quiet = 0  # twice: a request that was let go just before may not have arrived yet
+        while time.monotonic() < end and quiet < QUIET_TIMES:
+            quiet = 0 if await self._envoy.active(replica.port) else quiet + 1
             await asyncio.sleep(0.05)
 
     async def run(self) -> None:
