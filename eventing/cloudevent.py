@@ -1,14 +1,13 @@
 """CloudEvents 1.0 over HTTP: what comes in is checked wholly, what goes out is always 1.0.
 
 The `cloudevents` package reads and writes the two envelopes (binary, structured). What it leaves
-undone stands here: percent-coding of header values, names and values of attributes, RFC 3339
-times, and data that follows `datacontenttype` instead of a guess. So `data` is JSON when the
+undone stands here and in `eventing.attributes`: percent-coding of header values, names and values
+of attributes, RFC 3339 times, and data that follows `datacontenttype` instead of a guess. So `data` is JSON when the
 content type says JSON (or nothing), bytes otherwise, and a round trip changes nothing.
 """
 
 import hashlib
 import json
-import re
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
@@ -19,22 +18,38 @@ from urllib.parse import quote, unquote
 from cloudevents import abstract, conversion
 from cloudevents.exceptions import GenericException
 
+from eventing.attributes import (
+    JSON,
+    MalformedEvent,
+    check_text,
+    format_time,
+    is_json,
+    is_media_type,
+    parse_time,
+)
 from eventing.events import PAYLOADS, Payload
 
-STRUCTURED = "application/cloudevents+json"
-JSON = "application/json"
-_ENVELOPES = "application/cloudevents"
+__all__ = [
+    "JSON",
+    "CloudEvent",
+    "MalformedEvent",
+    "attributes_of",
+    "begin_trace",
+    "format_time",
+    "from_http",
+    "parse_time",
+    "read_raw",
+    "readable",
+    "to_http",
+    "unwrap",
+    "wrap",
+]
 
-_NAME = re.compile(r"[a-z0-9]{1,64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+STRUCTURED = "application/cloudevents+json"
+
 _REQUIRED = ("ce-specversion", "ce-id", "ce-source", "ce-type")
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 _UNREADABLE = (GenericException, ValueError, TypeError, AttributeError, RecursionError)
-
-
-class MalformedEvent(ValueError):
-    """What was received is no valid CloudEvent; the message says which rule it breaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +184,6 @@ def begin_trace(event: CloudEvent) -> CloudEvent:
     return replace(event, extensions={**event.extensions, "traceparent": trace})
 
 
-def format_time(moment: datetime) -> str:
-    """RFC 3339, with `Z` for UTC."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def parse_time(text: str) -> datetime:
-    """RFC 3339; finer than a microsecond is cut off."""
-    if not _TIME.fullmatch(text):
-        raise MalformedEvent(f"time {text!r} is not an RFC 3339 timestamp")
-    return datetime.fromisoformat(text.upper())
-
-
 class _Envelope(abstract.CloudEvent):
     """The package's event contract, without its own class's habit of inventing id and time."""
 
@@ -225,9 +228,11 @@ def _checked(attributes: dict[str, Any], data: Any) -> CloudEvent:
     if old:
         attributes["dataschema"] = attributes.pop("schemaurl", None)
     base64 = old and attributes.pop("datacontentencoding", None) == "base64"
-    texts = {name: _text(name, value) for name, value in attributes.items() if value is not None}
+    texts = {
+        name: check_text(name, value) for name, value in attributes.items() if value is not None
+    }
     content_type = texts.pop("datacontenttype", JSON if isinstance(data, str) else None)
-    if content_type is not None and not _is_media_type(content_type):
+    if content_type is not None and not is_media_type(content_type):
         raise MalformedEvent(f"datacontenttype {content_type!r} cannot be that of an event's data")
     when = texts.pop("time", None)
     return CloudEvent(
@@ -243,24 +248,6 @@ def _checked(attributes: dict[str, Any], data: Any) -> CloudEvent:
     )
 
 
-def _is_media_type(text: str) -> bool:
-    """Whether it can be a Content-Type header, and is not that of an event itself."""
-    return text.isascii() and not text.lower().startswith(_ENVELOPES)
-
-
-def _text(name: str, value: Any) -> str:
-    if not _NAME.fullmatch(name):
-        raise MalformedEvent(f"attribute name {name!r}: only a-z and 0-9 are allowed")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, str | int) or value == "":
-        raise MalformedEvent(f"attribute {name!r} must be a text that is not empty")
-    text = str(value)
-    if _FORBIDDEN.search(text):
-        raise MalformedEvent(f"attribute {name!r} holds characters that are not allowed")
-    return text
-
-
 def _raw(data: Any, content_type: str | None, *, base64: bool) -> bytes | None:
     """Bytes of the data: a text here is JSON source, out of a structured event."""
     if not isinstance(data, str):
@@ -269,12 +256,6 @@ def _raw(data: Any, content_type: str | None, *, base64: bool) -> bytes | None:
         return b64decode(json.loads(data), validate=True)
     value = None if is_json(content_type) else json.loads(data)
     return value.encode() if isinstance(value, str) else data.encode()
-
-
-def is_json(content_type: str | None) -> bool:
-    """Whether data of this content type is JSON."""
-    bare = (content_type or "").partition(";")[0].strip().lower()
-    return bare in (JSON, "text/json") or bare.endswith("+json")
 
 
 def _decode(data: bytes | None, content_type: str | None) -> Any:
