@@ -70,6 +70,11 @@ def abort(service: Service) -> None:
     _run(lambda kube: _command(kube, service, "abort"))
 
 
+def connect() -> KubeClient:
+    """Open the client that every command works with."""
+    return KubeClient(find(os.environ))
+
+
 async def _follow(kube: KubeClient, service: str, seconds: float, *, json_: bool) -> bool:
     deadline, last = time.monotonic() + seconds, ""
     while time.monotonic() < deadline:
@@ -135,7 +140,7 @@ def _show(summary: dict[str, Any], *, json_: bool) -> None:
 
 def _run(work: Callable[[KubeClient], Awaitable[T]]) -> T:
     async def connected() -> T:
-        kube = KubeClient(find(os.environ))
+        kube = connect()
         try:
             return await work(kube)
         finally:
