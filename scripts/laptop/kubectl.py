@@ -1,5 +1,6 @@
 """kubectl as the package carries it, against one kubeconfig."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 BINARY = Path(sys.executable).parent / "kubectl"
+MANAGER = "--field-manager=laptop"
 
 
 class KubectlError(Exception):
@@ -34,11 +36,22 @@ def get(kubeconfig: Path, *what: str) -> dict[str, Any]:
 def apply(kubeconfig: Path, objects: Sequence[dict[str, Any]]) -> None:
     """Apply `objects` server-side, as this program."""
     text = "\n---\n".join(json.dumps(each) for each in objects)
-    manager = "--field-manager=laptop"
-    kubectl(kubeconfig, "apply", "--server-side", manager, "-f", "-", stdin=text)
+    kubectl(kubeconfig, "apply", "--server-side", MANAGER, "-f", "-", stdin=text)
 
 
-def apply_folder(kubeconfig: Path, overlay: Path) -> None:
-    """Apply a kustomize overlay server-side: fields that a rollout owns stay the rollout's."""
-    manager = "--field-manager=laptop"
-    kubectl(kubeconfig, "apply", "--server-side", manager, "-k", str(overlay))
+def render(overlay: Path) -> str:
+    """Return what an overlay comes to, as YAML."""
+    command = [str(BINARY), "kustomize", str(overlay)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def apply_once(kubeconfig: Path, manifests: str, stamp: Path) -> None:
+    """Apply `manifests` server-side, unless `stamp` says that these very ones were applied before.
+
+    So a person's own changes outlive a restart; fields that a rollout owns stay the rollout's.
+    """
+    digest = hashlib.sha256(manifests.encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    kubectl(kubeconfig, "apply", "--server-side", MANAGER, "-f", "-", stdin=manifests)
+    stamp.write_text(digest)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scripts.laptop import models
+from scripts.laptop.kubectl import KubectlError
 from scripts.laptop.process import ROOT, Running, StartError, platform
 from scripts.laptop.provision import Contents, describe, provision, wait_until_answering
 
@@ -55,7 +56,7 @@ def _serve(data: Path, port: int) -> int:
             (data / READY_NAME).write_text(describe(running))
             print(describe(running), "\nCtrl-C ends it.", flush=True)
             return running.process.wait()
-    except (StartError, TimeoutError) as error:
+    except (StartError, TimeoutError, KubectlError) as error:
         print(error, file=sys.stderr)
         return 1
     finally:
