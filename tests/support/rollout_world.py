@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class World:
 
         self.api.apply("ner", change)
 
-    async def event(self, payload: Any = None) -> None:
+    async def event(self, payload: Any = None, trace: str = "") -> None:
         """Deliver one event to a fresh process, which is killed at the end, or before."""
         async with httpx.AsyncClient(transport=httpx.MockTransport(self._call)) as http:
             kube = KubeClient(Cluster("http://api", NAMESPACE), self.api.transport())
@@ -70,6 +71,7 @@ class World:
                 clock=lambda: self.now,
             )
             cause = wrap(payload or IndexRebuildRequested("tick"), "test")
+            cause = replace(cause, extensions={"traceparent": trace} if trace else {})
             await handle(cause, Rollout(kube, announcer, Controller(tools)))
             await kube.close()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from functions.registry.manifest import FileEntry, build
+from functions.runtime.errors import NotFound
 from knative.serving.observation import COMMAND
 from knative.serving.table import Phase
 from tests.support.rollout_world import World, synced
@@ -256,3 +257,28 @@ async def test_a_policy_that_makes_no_sense_is_said_and_nothing_is_done(tmp_path
     assert event["reason"] == "PolicyInvalid"
     assert event["message"].startswith("steps: ")
     assert world.api.traffic_writes == []
+
+
+async def test_one_trace_leads_from_the_upload_to_the_promotion(world: World) -> None:
+    await running(world)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await world.event(synced(publish(world, "good", RIGHT), "1.0.0"), trace)
+    world.entities[""] = RIGHT
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert {event.extensions.get("traceparent") for event in world.events.values()} == {trace}
+
+
+async def test_a_quiet_service_may_choose_to_go_on(tmp_path: Path) -> None:
+    choice = {"on_inconclusive": "promote", "max_inconclusive_seconds": 10, "min_samples": 1000}
+    world = await running(World(tmp_path, choice))
+    world.rate = 20
+    world.deploy(LEVEL="2")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert "Inconclusive for too long" in world.state().reason
+
+
+async def test_a_model_for_a_service_that_is_not_there_is_not_swallowed(world: World) -> None:
+    with pytest.raises(NotFound):
+        await world.event(synced("sha256:" + "a" * 64, "1.0.0"))
