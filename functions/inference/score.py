@@ -78,19 +78,21 @@ def names(question: str) -> frozenset[str]:
 def _overlaps(asked: frozenset[str], candidates: Sequence[Sentence]) -> list[float]:
     """Return the share of the question's words in each candidate; rare words weigh more."""
     texts = [words(candidate.text) for candidate in candidates]
+    chunks = {candidate.chunk for candidate in candidates}
+    around = {chunk: words(f"{chunk.title} {chunk.text}") for chunk in chunks}
     frequency = Counter(word for text in texts for word in text)
     weight = {word: math.log(1 + len(texts) / (1 + frequency[word])) for word in asked}
     whole = sum(weight.values()) or 1.0
     return [
-        sum(weight[word] * _presence(word, text, candidate) for word in asked) / whole
+        sum(weight[word] * _presence(word, text, around[candidate.chunk]) for word in asked) / whole
         for text, candidate in zip(texts, candidates, strict=True)
     ]
 
 
-def _presence(word: str, text: frozenset[str], candidate: Sentence) -> float:
+def _presence(word: str, text: frozenset[str], around: frozenset[str]) -> float:
     if word in text:
         return 1.0
-    return NEARBY if word in words(f"{candidate.chunk.title} {candidate.chunk.text}") else 0.0
+    return NEARBY if word in around else 0.0
 
 
 def _missing(asked: frozenset[str], chunk: Chunk) -> float:
