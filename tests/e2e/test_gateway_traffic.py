@@ -47,7 +47,9 @@ async def test_a_function_has_its_cluster_name_through_the_gateway_as_a_proxy(pl
 async def test_an_unknown_host_is_a_404_that_says_so(plane: Plane) -> None:
     answer = await plane.get(host="nobody.ns.localhost")
     assert answer.status_code == 404
-    assert answer.json()["error"]["code"] == "not_found"
+    error = answer.json()["error"]
+    assert error["code"] == "not_found"
+    assert error["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_request_id_and_traceparent_are_kept_and_an_id_is_made(plane: Plane) -> None:
@@ -146,4 +148,5 @@ async def test_a_request_longer_than_the_revisions_time_is_a_504(plane: Plane) -
     plane.route(ALL)
     await plane.answered()
     await until_straight(plane)
-    assert (await plane.get("/slow")).status_code == 504
+    answer = await plane.get("/slow")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")

@@ -7,7 +7,6 @@ a Revision is bounded, a caller that went away leaves it, and a start that faile
 
 import asyncio
 import itertools
-import json
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -111,10 +110,9 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _answer_refusal(send: Send, refusal: Refused) -> None:
-    error = {"code": "unavailable", "message": str(refusal)}
     retry = str(max(1, math.ceil(refusal.retry_after))).encode()
-    headers = [(b"retry-after", retry), (b"content-type", b"application/json")]
-    await _answer(send, REFUSED, headers, json.dumps({"error": error}).encode())
+    headers = [(b"retry-after", retry), (b"content-type", b"text/plain")]
+    await _answer(send, REFUSED, headers, str(refusal).encode())
 
 
 async def _answer(

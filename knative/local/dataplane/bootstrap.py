@@ -113,18 +113,31 @@ def _activator() -> Json:
         "filter_chains": [
             _manager(
                 "activator",
-                {"route_config": table, "local_reply_config": {"mappers": [_refusal()]}},
+                {"route_config": table},
                 [_check(), _router()],
             )
         ],
     }
 
 
-def _refusal() -> Json:
-    # Envoy takes a 5xx of a check for a fault of the check and drops what it says.
-    value = {"default_value": REFUSED, "runtime_key": "activator.refused"}
+def _own_answers() -> Json:
+    """Give the answers that Envoy makes itself the form of all our errors."""
+    codes = {404: "not_found", 503: "unavailable", 504: "deadline_exceeded", REFUSED: "unavailable"}
+    mappers = [_own_answer(status, code) for status, code in codes.items()]
+    # Envoy takes a 5xx of a check for a fault of the check, so a refusal comes in another number.
+    mappers[-1]["status_code"] = 503
+    return {"mappers": mappers, "body_format": _error("bad_request")}
+
+
+def _own_answer(status: int, code: str) -> Json:
+    value = {"default_value": status, "runtime_key": f"answers.{status}"}
     wanted = {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
-    return {"filter": wanted, "status_code": 503}
+    return {"filter": wanted, "body_format_override": _error(code)}
+
+
+def _error(code: str) -> Json:
+    fields = {"message": "%LOCAL_REPLY_BODY%", "request_id": "%REQ(X-REQUEST-ID)%"}
+    return {"json_format": {"error": {"code": code, **fields}}}
 
 
 def _check() -> Json:
@@ -166,6 +179,7 @@ def _manager(name: str, more: Mapping[str, Any], filters: list[Json]) -> Json:
         "server_header_transformation": "PASS_THROUGH",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "http2_protocol_options": {"allow_connect": True},
+        "local_reply_config": _own_answers(),
         **more,
         "http_filters": filters,
     }

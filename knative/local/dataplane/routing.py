@@ -21,7 +21,7 @@ UNLIMITED = 1 << 30
 # Many servers close an idle connection after 5 s without a word; one that we closed first cannot be
 # picked for a request that is then lost.
 UPSTREAM_IDLE = "1s"
-NOT_FOUND = '{"error": {"code": "not_found", "message": "no Route has this host name"}}\n'
+NOT_FOUND = "no Route has this host name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +189,7 @@ def _fixed_host(host: str, name: str) -> Json:
 
 def _not_found() -> Json:
     body = {"status": 404, "body": {"inline_string": NOT_FOUND}}
-    kind = {"key": "content-type", "value": "application/json"}
-    headers = [{"header": kind, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
-    return {
-        "match": {"prefix": "/"},
-        "direct_response": body,
-        "response_headers_to_add": headers,
-    }
+    return {"match": {"prefix": "/"}, "direct_response": body}
 
 
 def _direct(target: Target) -> str:
