@@ -22,7 +22,9 @@ CHANGED = "dev.knative.apiserver.ref.update"
 
 def objects(kind: str) -> list[dict[str, Any]]:
     documents = [
-        document for file in CONFIG.glob("*.yaml") for document in yaml.safe_load_all(file.read_text())
+        document
+        for file in CONFIG.glob("*.yaml")
+        for document in yaml.safe_load_all(file.read_text())
     ]
     return [document for document in documents if document["kind"] == kind]
 
