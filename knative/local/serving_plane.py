@@ -44,8 +44,10 @@ async def run(platform: "Platform") -> None:
             Mount("/activate", app=scaler.activator),
         ]
     )
-    async with envoy.admin, asyncio.TaskGroup() as group:
-        for part in (serve(app, platform.activator_port), envoy.run(), runner.run()):
+    async with envoy.admin, asyncio.TaskGroup() as carrier, asyncio.TaskGroup() as group:
+        # Envoy ends last: what is at work when the platform ends has its chance to be answered.
+        carrier.create_task(envoy.run())
+        for part in (serve(app, platform.activator_port), runner.run()):
             group.create_task(part)
         await envoy.ready()
         group.create_task(plane.run())

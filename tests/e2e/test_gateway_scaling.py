@@ -144,6 +144,17 @@ async def asleep_only(plane: Plane, revision: str) -> None:
     await until(lambda: plane.status(revision).get("actualReplicas") == 0)
 
 
+async def test_a_request_at_work_when_the_platform_ends_is_answered(tmp_path: Path) -> None:
+    async with data_plane(tmp_path) as plane:
+        plane.revision("web-00001", SECONDS="1", MODE="polite")
+        plane.route(ALL)
+        await plane.answered()
+        at_work = asyncio.create_task(plane.get("/slow"))
+        await asyncio.sleep(0.3)
+        await plane.stop()
+        assert (await at_work).status_code == 200
+
+
 async def test_the_end_of_the_platform_ends_a_process_that_ignores_sigterm(tmp_path: Path) -> None:
     async with data_plane(tmp_path) as plane:
         plane.revision("web-00001", MODE="deaf")

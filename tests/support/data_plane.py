@@ -30,6 +30,13 @@ class Plane:
     data: Path
     port: int
     client: httpx.AsyncClient
+    running: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """End the data plane, as a SIGTERM of the platform does."""
+        self.running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.running
 
     def revision(self, name: str, *, spec: Any = None, annotations: Any = None, **env: str) -> None:
         """Make a Revision whose process is the tiny function with this environment."""
@@ -126,14 +133,12 @@ async def data_plane(data: Path) -> AsyncIterator[Plane]:
     async with httpx.AsyncClient(
         base_url=url, timeout=60, limits=limits, trust_env=False
     ) as client:
-        plane = Plane(store, data, platform.gateway_port, client)
+        plane = Plane(store, data, platform.gateway_port, client, running)
         try:
             await eventually(lambda: _listening(plane), bool)
             yield plane
         finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+            await plane.stop()
             store.close()
 
 

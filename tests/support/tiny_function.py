@@ -2,7 +2,8 @@
 
 `/slow` takes SECONDS, `/crash` ends the process before an answer, `/headers` shows what arrived,
 anything else answers with the Revision and the pid. MODE: `exit` ends at once, `deaf` ignores
-SIGTERM, `mute` never listens, `late` listens after SECONDS.
+SIGTERM, `polite` answers what is at work before it ends, `mute` never listens, `late` listens after
+SECONDS.
 """
 
 import asyncio
@@ -46,6 +47,13 @@ async def respond(path: str, headers: dict[str, str]) -> bytes:
     return f"{IDENTITY} {at_once}".encode()
 
 
+async def leave() -> None:
+    while running:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.05)
+    os._exit(0)
+
+
 async def main() -> None:
     sys.stdout.write(f"starting {MODE}\n")
     sys.stdout.flush()
@@ -53,6 +61,10 @@ async def main() -> None:
         sys.exit("cannot find the model")
     if MODE == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if MODE == "polite":
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGTERM, lambda: asyncio.create_task(leave())
+        )
     if MODE == "late":
         await asyncio.sleep(SECONDS)
     if MODE == "mute":
