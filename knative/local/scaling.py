@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from knative.local import autoscaler_config, revision_pods
+from knative.local.autoscaler_config import Scaling
 from knative.local.dataplane import routing, stats
 from knative.local.dataplane.activator import Activator
 from knative.local.dataplane.controller import DataPlane
@@ -33,6 +34,7 @@ class _Scaled:
     """One Revision under the autoscaler."""
 
     revision: Object
+    settings: Scaling
     memory: Memory
     began: float  # when the start of now began
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=3600))
@@ -86,7 +88,7 @@ class Scaler:
             self.activator.refuse(key, f'revision "{key[1]}" not found')
             return
         before = scaled.memory
-        scaled.memory = autoscale.wake(self._policy(scaled).policy, before, self._now())
+        scaled.memory = autoscale.wake(scaled.settings.policy, before, self._now())
         if scaled.memory != before:
             scaled.began, scaled.failed = self._now(), False
             scaled.samples.clear()
@@ -114,6 +116,9 @@ class Scaler:
     def _observe_config(self, event: WatchEvent, key: Key) -> None:
         if key == ("knative-serving", "config-autoscaler"):
             self._config = {} if event.type == "DELETED" else event.object.get("data") or {}
+            for scaled in self._scaled.values():
+                scaled.settings = autoscaler_config.scaling(scaled.revision, self._config)
+            self._active.set()
 
     def _observe_route(self, event: WatchEvent, key: Key) -> None:
         targets = () if event.type == "DELETED" else routing.routed(event.object)
@@ -132,6 +137,7 @@ class Scaler:
             return
         if key in self._scaled:
             self._scaled[key].revision = event.object
+            self._scaled[key].settings = autoscaler_config.scaling(event.object, self._config)
         else:
             self._scaled[key] = self._adopt(event.object)
         self._active.set()
@@ -139,19 +145,17 @@ class Scaler:
 
     def _adopt(self, revision: Object) -> _Scaled:
         now = self._now()
-        scaled = _Scaled(revision, Memory(), now)
+        settings = autoscaler_config.scaling(revision, self._config)
+        scaled = _Scaled(revision, settings, Memory(), now)
         pods = len(self._pods(revision))
         if (revision.get("status") or {}).get("actualReplicas") is not None:
             # Known from before a restart: it goes on with what it had.
-            desired = pods or autoscaler_config.scaling(revision, self._config).policy.min_scale
+            desired = pods or settings.policy.min_scale
             active = now if desired else None
             scaled.memory = Memory(desired=desired, initialized=True, active_since=active)
         else:
-            scaled.memory = autoscale.start(self._policy(scaled).policy, now)
+            scaled.memory = autoscale.start(settings.policy, now)
         return scaled
-
-    def _policy(self, scaled: _Scaled) -> autoscaler_config.Scaling:
-        return autoscaler_config.scaling(scaled.revision, self._config)
 
     def _pods(self, revision: Object) -> list[Object]:
         meta = revision["metadata"]
@@ -173,14 +177,14 @@ class Scaler:
 
     def _at_work(self, key: Key, scaled: _Scaled) -> bool:
         held = bool(scaled.memory.desired or self._runner.replicas(key))
-        return held or bool(self._policy(scaled).policy.min_scale and self._reachable(key))
+        return held or bool(scaled.settings.policy.min_scale and self._reachable(key))
 
     async def _sample(self, now: float, elapsed: float) -> None:
         readings = await self._plane.readings()
         for key, scaled in self._scaled.items():
             if self._at_work(key, scaled):
                 before, after = (r.get(key, Reading()) for r in (self._before, readings))
-                measure = stats.rate if self._policy(scaled).by_rate else stats.concurrency
+                measure = stats.rate if scaled.settings.by_rate else stats.concurrency
                 scaled.samples.append(Sample(now, measure(before, after, elapsed)))
         self._before = readings
 
@@ -189,7 +193,7 @@ class Scaler:
             if scaled.failed or not self._at_work(key, scaled):
                 continue
             scaled.memory = autoscale.decide(
-                self._policy(scaled).policy,
+                scaled.settings.policy,
                 scaled.memory,
                 scaled.samples,
                 len(self._ready_ports(key)),
