@@ -1,7 +1,10 @@
 """The loop that reconciles what changed. A failing object is tried again later, alone."""
 
+import asyncio
 import logging
+import time
 from datetime import UTC, datetime
+from math import inf
 
 from knative.local.changes import Change
 from knative.local.serving.reconcile import Reconciler
@@ -10,7 +13,8 @@ from knative.local.serving.traffic import Urls
 from knative.local.store import Object, Store
 
 KINDS = ("Service", "Configuration", "Revision", "Route")
-RESYNC_SECONDS = 300.0  # garbage collection needs the clock, not a change
+RESYNC_SECONDS = 3600.0  # garbage collection needs the clock, not a change
+RETRY_SECONDS = 30.0
 
 Key = tuple[str, str]  # namespace, name: Service, Configuration and Route share their name
 
@@ -18,29 +22,43 @@ log = logging.getLogger(__name__)
 
 
 async def control(store: Store, urls: Urls) -> None:
-    """Reconcile everything, then whatever changes, until cancelled."""
+    """Reconcile everything, then whatever changes or whose time has come, until cancelled."""
+    later: dict[Key, float] = {}  # when to come back
     with store.subscribe(KINDS, store.revision()) as subscription:
         due = _everything(store)
         while True:
-            reconcile(store, urls, due)
-            change = await subscription.next(RESYNC_SECONDS)
-            due = _due(store, change) if change else _everything(store)
-            while subscription.waiting() and (change := await subscription.next()):
+            for key in sorted(due):
+                later.pop(key, None)
+                again = reconcile(store, urls, key)
+                if again is not None:
+                    later[key] = again
+                await asyncio.sleep(0)  # a thousand Services must not hold up everybody else
+            pause = min(later.values(), default=inf) - time.time()
+            change = await subscription.next(min(max(pause, 0.0), RESYNC_SECONDS))
+            due = {key for key, when in later.items() if when <= time.time()}
+            if change is None and not due:
+                due = _everything(store)
+            while change:
                 due |= _due(store, change)
+                change = await subscription.next() if subscription.waiting() else None
 
 
-def reconcile(store: Store, urls: Urls, due: set[Key]) -> None:
-    """Reconcile the named objects, in an order in which one pass usually settles them."""
+def reconcile(store: Store, urls: Urls, key: Key) -> float | None:
+    """Reconcile one name, in an order in which one pass usually settles it.
+
+    Returns when to come back if nothing changes before, in Unix time.
+    """
     reconciler = Reconciler(store, urls, datetime.now(UTC))
-    for namespace, name in sorted(due):
-        try:
-            reconciler.service(namespace, name)
-            reconciler.configuration(namespace, name)
-            reconciler.route(namespace, name)
-            reconciler.housekeeping(namespace, name)
-            reconciler.service(namespace, name)
-        except Exception:  # one broken object must not stop the others; the resync tries it again
-            log.exception("cannot reconcile %s/%s", namespace, name)
+    try:
+        reconciler.service(*key)
+        reconciler.configuration(*key)
+        again = reconciler.route(*key)
+        reconciler.housekeeping(*key)
+        reconciler.service(*key)
+    except Exception:  # one broken object must not stop the others
+        log.exception("cannot reconcile %s/%s", *key)
+        return time.time() + RETRY_SECONDS
+    return again
 
 
 def _everything(store: Store) -> set[Key]:

@@ -4,19 +4,26 @@ Each function reads the store as it is now and writes what differs, so it may ru
 number of times, and be cut off between any two lines.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from knative.local.conditions import Truth, get_condition, owner_reference, set_condition
 from knative.local.events import record_event
-from knative.local.serving import revisions
+from knative.local.serving import gradual, revisions
+from knative.local.serving.faults import parse_duration
 from knative.local.serving.status import is_owned, mark_ready, summarise
 from knative.local.serving.traffic import Blocked, Urls, assign, readiness
 from knative.local.store import NotFound, Object, Store, timestamp
 
 SERVICE = revisions.SERVICE
 VISIBILITY = "networking.knative.dev/visibility"
-_COPIED = ("client.knative.dev/", "serving.knative.dev/creator", "serving.knative.dev/lastModifier")
+_COPIED = (
+    "client.knative.dev/",
+    "serving.knative.dev/creator",
+    "serving.knative.dev/lastModifier",
+    gradual.ANNOTATION,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +65,14 @@ class Reconciler:
         self._judge(status, created)
         self.store.update_status("Configuration", namespace, name, status)
 
-    def route(self, namespace: str, name: str) -> None:
-        """Route to what was asked when all of it may be routed to; else keep what there is."""
+    def route(self, namespace: str, name: str) -> float | None:
+        """Route to what was asked when all of it may be routed to; else keep what there is.
+
+        Returns when to come back for the next step of a gradual rollout, in Unix time.
+        """
         route = self._get("Route", namespace, name)
         if route is None:
-            return
+            return None
         known = {r["metadata"]["name"]: r for r in self.store.list("Revision", namespace)}
         wanted = route["spec"]["traffic"]
         source = next((t["configurationName"] for t in wanted if t.get("configurationName")), name)
@@ -71,13 +81,32 @@ class Reconciler:
         status = dict(route.get("status") or {})
         status["observedGeneration"] = route["metadata"]["generation"]
         status |= self._addresses(route)
+        verdict, due = Blocked("True", "", ""), None
         if isinstance(targets, Blocked):
             verdict = targets
         else:
-            verdict = Blocked("True", "", "")
-            status["traffic"] = [self._with_url(route, target) for target in targets]
-        self._route_conditions(status, verdict)
+            due = self._assign(route, status, targets, known)
+        self._route_conditions(status, verdict, rolling=due is not None)
         self.store.update_status("Route", namespace, name, status)
+        return due
+
+    def _assign(
+        self, route: Object, status: Object, targets: list[Object], known: Mapping[str, Object]
+    ) -> float | None:
+        """Write the traffic into a Route's status, as far as its gradual rollout allows."""
+        latest = [t for t in targets if t["latestRevision"] and t["percent"]]
+        before = gradual.read(status, known)
+        status.pop("annotations", None)
+        due = None
+        if latest:
+            text = (route["metadata"].get("annotations") or {}).get(gradual.ANNOTATION, "")
+            goal = latest[0]["revisionName"], sum(t["percent"] for t in latest)
+            seconds, now = parse_duration(text) or 0.0, self.now.timestamp()
+            state = gradual.advance(before, goal, seconds, now)
+            targets, due = gradual.spread(targets, state), state.next
+            status |= gradual.memory(state)
+        status["traffic"] = [self._with_url(route, target) for target in targets]
+        return due
 
     def housekeeping(self, namespace: str, name: str) -> None:
         """Mark which Revisions of a Configuration are routed to, and collect old unused ones."""
@@ -162,15 +191,16 @@ class Reconciler:
             message = f'Revision "{name}" failed with message: {why}.'
         set_condition(status, "Ready", ready, reason, message, now=self.now)
 
-    def _route_conditions(self, status: Object, verdict: Blocked) -> None:
+    def _route_conditions(self, status: Object, verdict: Blocked, *, rolling: bool) -> None:
         now = self.now
         set_condition(
             status, "AllTrafficAssigned", verdict.value, verdict.reason, verdict.message, now=now
         )
         tls = ("TLSNotEnabled", "autoTLS is not enabled")
         set_condition(status, "CertificateProvisioned", "True", *tls, now=now)
-        routed: Truth = "True" if status.get("traffic") else "Unknown"
-        set_condition(status, "IngressReady", routed, now=now)
+        routed: Truth = "True" if status.get("traffic") and not rolling else "Unknown"
+        why = gradual.IN_PROGRESS if rolling else ("", "")
+        set_condition(status, "IngressReady", routed, *why, now=now)
         mark_ready(status, ("AllTrafficAssigned", "IngressReady"), now)
 
     def _addresses(self, route: Object) -> Object:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from knative.local.errors import BadRequest
-from knative.local.serving import podspec
-from knative.local.serving.faults import Faults, between, duration
+from knative.local.serving import gradual, podspec
+from knative.local.serving.faults import Faults, between, duration, parse_duration
 
 Object = dict[str, Any]
 
@@ -118,11 +118,17 @@ def _object_meta(obj: Object, faults: Faults) -> None:
                 details="autoscaling annotations must be put under "
                 '"spec.template.metadata.annotations" to work',
             )
-    if "serving.knative.dev/rollout-duration" in (obj["metadata"].get("annotations") or {}):
-        faults.add(
-            "gradual rollout of latestRevision is not done by this platform",
-            "metadata.annotations.serving.knative.dev/rollout-duration",
-        )
+    _rollout_duration((obj["metadata"].get("annotations") or {}).get(gradual.ANNOTATION), faults)
+
+
+def _rollout_duration(text: str | None, faults: Faults) -> None:
+    if text is None:
+        return
+    seconds, place = parse_duration(text), f"metadata.annotations.{gradual.ANNOTATION}"
+    if seconds is None:
+        faults.add(f"invalid value: {text}", place)
+    elif seconds != int(seconds):
+        faults.add(f"rolloutDuration={text} is not at second precision", place)
 
 
 def _template(obj: Object, old: Object | None, settings: Settings, faults: Faults) -> None:
