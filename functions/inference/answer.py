@@ -5,11 +5,13 @@ holds the figure, then others nearly as good. Of two sentences that say nearly t
 the later document stays: newer figures replace older ones. Text of documents is only ever quoted.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from functions.index.chunks import sentences
 from functions.inference.score import Sentence
 
 UNSUPPORTED = "Nothing in the corpus supports an answer to this question."
@@ -23,6 +25,8 @@ SAME = 0.8
 """Cosine from which two sentences may speak of the same fact."""
 REPLACES = 0.93
 """What share of the earlier twin's score the later one needs: else it is about something else."""
+
+_MARKER = re.compile(r"\[(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` is the citations' texts, in order; without support it says so."""
+    """`text` quotes the citations, or names them by number in brackets; without support it says so."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -49,11 +53,29 @@ class Answer:
 
 def compose(candidates: Sequence[Sentence], scores: Sequence[float]) -> Answer:
     """Choose among `candidates`; score i belongs to candidate i."""
-    if not candidates or max(scores) < SUPPORT:
+    if not supports(scores):
         return Answer(UNSUPPORTED, (), supported=False)
     chosen = _choose(candidates, scores)
-    citations = tuple(_citation(candidates[row], scores[row]) for row in chosen)
+    citations = tuple(cite(candidates[row], scores[row]) for row in chosen)
     return Answer(" ".join(citation.text for citation in citations), citations, supported=True)
+
+
+def supports(scores: Sequence[float]) -> bool:
+    """Tell whether anything scored well enough to answer with."""
+    return bool(scores) and max(scores) >= SUPPORT
+
+
+def parts(answer: Answer) -> list[tuple[str, Citation | None]]:
+    """Cut the text into what is said one after the other, each with the first citation behind it."""
+    if answer.text == " ".join(citation.text for citation in answer.citations):
+        return [(citation.text, citation) for citation in answer.citations]
+    spoken = [answer.text[span.start : span.end] for span in sentences(answer.text)]
+    return [(text, _marked(text, answer.citations)) for text in spoken]
+
+
+def _marked(text: str, citations: Sequence[Citation]) -> Citation | None:
+    marker = _MARKER.search(text)
+    return citations[int(marker.group(1)) - 1] if marker else None
 
 
 def _choose(candidates: Sequence[Sentence], scores: Sequence[float]) -> list[int]:
@@ -100,7 +122,8 @@ def _follower(row: int, candidates: Sequence[Sentence]) -> int | None:
     return None
 
 
-def _citation(sentence: Sentence, score: float) -> Citation:
+def cite(sentence: Sentence, score: float) -> Citation:
+    """Return the sentence as a citation."""
     return Citation(
         document=sentence.chunk.document,
         title=sentence.chunk.title,

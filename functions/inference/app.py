@@ -12,7 +12,9 @@ from starlette.routing import Route
 
 from functions.index.embedder import open_embedder
 from functions.index.store import IndexStore
+from functions.inference.answerers import Answerer, Extractive
 from functions.inference.entities import Ner
+from functions.inference.generate import Generative
 from functions.inference.openapi import document
 from functions.inference.research import Draft, Research
 from functions.inference.retrieve import Index
@@ -51,6 +53,8 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Research]:
             yield research
         finally:
             research.index.close()
+            for answerer in research.answerers:
+                await answerer.close()
     finally:
         await ner.close()
 
@@ -65,7 +69,13 @@ def _open(settings: Settings, store: IndexStore, ner: Ner) -> Research:
     version = str(release.manifest.version)
     embedder = open_embedder(release.path, release.digest, version, settings.threads)
     index = Index(store, release.digest, settings.search)
-    return Research(embedder, index, ner, settings.index_wait)
+    return Research(embedder, index, ner, _answerers(settings), settings.index_wait)
+
+
+def _answerers(settings: Settings) -> tuple[Answerer, ...]:
+    if settings.openai is None:
+        return (Extractive(),)
+    return Generative(settings.openai), Extractive()
 
 
 async def warm(research: Research) -> None:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from functions.index.embedder import Embedder
-from functions.inference.answer import Answer, compose
+from functions.inference.answer import Answer, parts
+from functions.inference.answerers import Answerer, Evidence, ask
 from functions.inference.entities import Entities, Ner
 from functions.inference.retrieve import Index, Searcher
 from functions.inference.schema import ResearchRequest
@@ -23,6 +24,7 @@ class Draft:
     """An answer before its entities are known."""
 
     answer: Answer
+    answerer: dict[str, str]
     index: dict[str, Any]
     timings: dict[str, float]
 
@@ -34,11 +36,16 @@ class Research:
     embedder: Embedder
     index: Index
     ner: Ner
+    answerers: tuple[Answerer, ...]
     patience: float
 
     async def draft(self, request: ResearchRequest) -> Draft:
         """Answer without entities; Unavailable until the index was built for this embedder."""
-        return await asyncio.to_thread(self._draft, request)
+        evidence, index, clock = await asyncio.to_thread(self._evidence, request)
+        answered = await ask(self.answerers, evidence)
+        clock.lap("answer")
+        answerer = {"answerer": answered.answerer, "answerer_reason": answered.reason}
+        return Draft(answered.answer, answerer, index, clock.laps)
 
     async def finish(self, draft: Draft) -> dict[str, Any]:
         """Add the entities, and return the response's body."""
@@ -53,32 +60,32 @@ class Research:
             "supported": draft.answer.supported,
             "citations": [asdict(citation) for citation in draft.answer.citations],
             "entities": list(entities.found),
-            "models": self._models(entities),
+            "models": draft.answerer | self._models(entities),
             "index": draft.index,
             "timings": timings,
         }
         return body | ({"entities_error": entities.error} if entities.error else {})
 
     async def warm(self) -> None:
-        """Answer a question; raises Unavailable when there is no index in time."""
+        """Find what would answer a question; raises Unavailable when there is no index in time."""
         deadline = time.monotonic() + self.patience
         while await asyncio.to_thread(self.index.searcher) is None:
             if time.monotonic() >= deadline:
                 raise Unavailable(NO_INDEX)
             await asyncio.sleep(POLL_SECONDS)
-        await self.draft(ResearchRequest("Is everything warm?"))
+        await asyncio.to_thread(self._evidence, ResearchRequest("Is everything warm?"))
 
     async def stream(self, draft: Draft) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Yield the citations one by one while `ner` works, then the whole body."""
         whole = asyncio.create_task(self.finish(draft))
         try:
-            for citation in draft.answer.citations:
-                yield "sentence", {"text": citation.text, "citation": asdict(citation)}
+            for text, citation in parts(draft.answer):
+                yield "sentence", {"text": text, "citation": citation and asdict(citation)}
             yield "done", await whole
         finally:
             whole.cancel()
 
-    def _draft(self, request: ResearchRequest) -> Draft:
+    def _evidence(self, request: ResearchRequest) -> tuple[Evidence, dict[str, Any], "_Clock"]:
         clock = _Clock()
         searcher = self.index.searcher()
         if searcher is None:
@@ -87,13 +94,12 @@ class Research:
         clock.lap("embed")
         candidates = searcher.search(query, request.top_k, request.filters)
         clock.lap("retrieve")
-        answer = compose(candidates, scores(request.question, query, candidates))
+        ranked = scores(request.question, query, candidates)
         clock.lap("rerank")
-        return Draft(answer, _described(searcher), clock.laps)
+        return Evidence(request.question, candidates, ranked), _described(searcher), clock
 
     def _models(self, entities: Entities) -> dict[str, Any]:
         return {
-            "answerer": "extractive",
             "embedder": {"digest": self.embedder.digest, "version": self.embedder.version},
             "ner": entities.model,
         }

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from functions.inference.generate import Options
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -26,6 +28,9 @@ class Settings:
     threads: int
     """`EMBED_THREADS`: threads of one inference; 0, the default, lets ONNX Runtime choose."""
 
+    openai: Options | None
+    """`OPENAI_…`: the answerer asked first, see `generate.py`. None: answers are quoted."""
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read `environ`; KeyError names a variable that is missing."""
@@ -38,4 +43,5 @@ class Settings:
             ner_url=environ.get("NER_URL", "").rstrip("/"),
             ner_timeout=float(environ.get("NER_TIMEOUT_SECONDS", "10")),
             threads=int(environ.get("EMBED_THREADS", "0")),
+            openai=Options.from_env(environ),
         )

@@ -1,27 +1,10 @@
 """Which sentences answer, and where they are said to stand."""
 
-import numpy as np
 import pytest
 
-from functions.index.chunks import Document, chunks, quotable
 from functions.inference.answer import SUPPORT, UNSUPPORTED, compose
-from functions.inference.score import Sentence, names, scores, words
-
-QUERY = np.array([1, 0, 0, 0], dtype=np.float32)
-
-
-def unit(*values: float) -> np.ndarray:
-    vector = np.array([*values, *[0.0] * (4 - len(values))], dtype=np.float32)
-    return vector / np.linalg.norm(vector)
-
-
-def document(text: str, name: str = "documents/a.md", date: str = "2025-01-01") -> list[Sentence]:
-    (chunk,) = chunks(Document(id=name, title="A title", text=text, date=date))
-    return [
-        Sentence(chunk, span.start, span.end, text[span.start : span.end], unit(1, place), QUERY)
-        for place, span in enumerate(quotable(chunk))
-    ]
-
+from functions.inference.score import names, scores, words
+from tests.support.evidence import QUERY, document
 
 TEXT = "The first sentence answers it. The second one adds a figure.\n\nA third stands apart here."
 
