@@ -1,14 +1,16 @@
 """From an announcement to an answer: synced, rejected with a reason, or "deliver it again".
 
 What is wrong with the release itself is an event, so that nothing retries it for ever; what may
-pass is an error that the Broker retries.
+pass is an error that the Broker retries, until it has not passed for long enough to be told.
 """
 
 import asyncio
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from eventing.cloudevent import CloudEvent, wrap
+from eventing.attributes import parse_time
+from eventing.cloudevent import CloudEvent, MalformedEvent, wrap
 from eventing.events import ModelRejected, ModelSynced
 from functions.model_sync.in_use import InUse
 from functions.model_sync.plan import Course, course
@@ -24,12 +26,16 @@ from functions.registry.errors import (
     StoreUnavailable,
 )
 from functions.registry.manifest import Manifest, split_folder
+from functions.registry.retention import pinned_digests
 from functions.registry.store import ModelStore
 from functions.runtime.errors import Conflict, Unavailable
 from functions.runtime.metrics import counter
 
 SOURCE = "/marketresearch/model-sync"
 SYNCS = counter("model_syncs_total", "Announced releases, by what became of them", ("result",))
+
+ARRIVAL = "knativearrivaltime"
+"""The extension in which a Broker notes when it accepted an event."""
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +64,22 @@ async def handle(event: CloudEvent, sync: ModelSync) -> CloudEvent | None:
     except Busy as busy:
         raise Conflict(f"{announced.folder} is being synced: {busy}") from busy
     except (StoreUnavailable, OSError) as fault:
-        raise Unavailable(f"{announced.folder} cannot be synced now: {fault}") from fault
+        if not is_overdue(event, datetime.now(UTC), sync.settings.patience):
+            raise Unavailable(f"{announced.folder} cannot be synced now: {fault}") from fault
+        code = fault.reason_code if isinstance(fault, StoreUnavailable) else "disk_fault"
+        payload = ModelRejected(announced.uri, f"given up for now: {fault}", code)
+        log.warning("given up: %s", fault, extra={"fields": {"uri": announced.uri}})
     SYNCS.labels(result=_result(payload)).inc()
     return None if payload is None else wrap(payload, SOURCE, event, announced.folder)
+
+
+def is_overdue(event: CloudEvent, now: datetime, patience: float) -> bool:
+    """Whether the Broker has tried to deliver this event for longer than `patience` seconds."""
+    try:
+        arrived = parse_time(event.extensions[ARRIVAL])
+    except (KeyError, MalformedEvent):
+        return False  # sent by hand: who sent it hears of the fault
+    return now - arrived > timedelta(seconds=patience)
 
 
 async def _take_in(announced: Announcement, sync: ModelSync) -> ModelSynced | None:
@@ -96,13 +115,14 @@ def _manifest(announced: Announcement, sync: ModelSync) -> Manifest:
 async def _prune(sync: ModelSync, arrived: str) -> None:
     try:
         in_use = await sync.in_use()
-    except Unavailable as fault:
-        # Nobody can say what is serving, so nothing is dropped: the next sync tries again.
+        pins = await asyncio.to_thread(sync.store.pins)
+    except (Unavailable, StoreUnavailable) as fault:
+        # Nobody can say what must stay, so nothing is dropped: the next sync tries again.
         log.warning("nothing is pruned: %s", fault)
         return
-    writer = CacheWriter(sync.cache)
-    dropped = await asyncio.to_thread(writer.prune, in_use | {arrived})
-    for item in dropped:
+    known = await asyncio.to_thread(known_versions, sync.cache)
+    spared = in_use | {arrived} | pinned_digests(known, pins)
+    for item in await asyncio.to_thread(CacheWriter(sync.cache).prune, spared):
         log.info("pruned %s %s %s", item.name, item.version, item.digest)
 
 

@@ -15,6 +15,10 @@ class Settings:
     """MODEL_CACHE_DIR: the model cache, a folder on a volume. Required."""
     allow_pickles: bool
     """ALLOW_PICKLES: `true` lets pickled weights in, which can run code when loaded. `false`."""
+    patience: float = 300.0
+    """SYNC_PATIENCE_SECONDS: how long after an event's arrival a fault of the store may still pass.
+    Then the release is rejected, so that somebody hears of it; the Broker's last delivery should
+    come later than that. 300."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -23,4 +27,5 @@ class Settings:
             bucket=environ["BUCKET"],
             cache=Path(environ["MODEL_CACHE_DIR"]),
             allow_pickles=environ.get("ALLOW_PICKLES", "false").lower() == "true",
+            patience=float(environ.get("SYNC_PATIENCE_SECONDS", "300")),
         )

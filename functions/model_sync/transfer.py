@@ -1,24 +1,25 @@
 """Carrying out a plan: link, fetch, verify, publish. Blocks: run it in a thread.
 
-Every file is hashed before the entry gets its name, linked ones too. A file that fails is fetched
-once more from its first byte, because what a killed sync left may be to blame; if it fails again
-the release is refused.
+Every byte of an entry was hashed before the entry gets its name. A file that fails is fetched once
+more from its first byte, because what a killed sync left may be to blame; if it fails again the
+release is refused.
 """
 
 import errno
-import hashlib
 import logging
-import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from functions.model_sync.plan import Plan, plan
 from functions.registry.cache import ModelCache, Release
 from functions.registry.cache_writer import CacheWriter, Workplace
-from functions.registry.errors import ObjectMissing, Refused
+from functions.registry.errors import ObjectMissing, ObjectReplaced, Refused
 from functions.registry.manifest import FileEntry, Manifest
-from functions.registry.store import ModelStore
+from functions.registry.marks import mark, marked, verified
 
 SPARE = 64 << 20
 """Bytes that stay free on the volume: a full disk is everybody's fault."""
@@ -26,19 +27,29 @@ SPARE = 64 << 20
 log = logging.getLogger(__name__)
 
 
+class Store(Protocol):
+    """Where the files of a release are: a bucket, or a folder."""
+
+    def fetch(self, folder: str, entry: FileEntry, target: Path, notes: Path) -> str:
+        """Bring one file to `target`, resuming by `notes`; return the sha256 of what is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """Brings releases from a store into a cache."""
 
-    store: ModelStore
+    store: Store
     cache: ModelCache
 
     def run(self, manifest: Manifest) -> Release:
         """Return the release, complete and verified; Refused, Busy or StoreUnavailable else."""
         writer = CacheWriter(self.cache)
-        if present := writer.adopt(manifest):
-            return present
-        with writer.claim(manifest.digest) as place:
+        with _full_disk_refused():
+            return writer.adopt(manifest) or self._build(manifest, writer)
+
+    def _build(self, manifest: Manifest, writer: CacheWriter) -> Release:
+        # Refused inside the claim, too, because what it holds is thrown away with the release.
+        with writer.claim(manifest.digest) as place, _full_disk_refused():
             # Another process may have published it while this one waited for its turn.
             if present := writer.adopt(manifest):
                 return present
@@ -55,10 +66,6 @@ class Transfer:
                 self._fetch(manifest.folder, entry, place)
         except ObjectMissing as error:
             raise Refused(f"a file of the release is missing: {error}", "file_missing") from error
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise Refused("the disk is full", "no_space") from error
-            raise
         _remove_strangers(manifest, place)
 
     def _held(self, manifest: Manifest) -> dict[str, str]:
@@ -87,15 +94,22 @@ class Transfer:
         except OSError:
             # Pruned meanwhile, or a file system without hard links: fetching always works.
             log.info("%s could not be linked, so it is fetched", entry.path)
-        if not _verified(target, entry):
+        if not (marked(target, entry) or verified(target, entry)):
+            target.unlink(missing_ok=True)  # what is fetched must not be written into the other
             self._fetch(folder, entry, place)
 
     def _fetch(self, folder: str, entry: FileEntry, place: Workplace) -> None:
         target = place.files / entry.path
         notes = place.notes / entry.sha256
-        for _ in range(2):
-            self.store.fetch(folder, entry, target, notes)
-            if _verified(target, entry):
+        for last in (False, True):
+            try:
+                found = self.store.fetch(folder, entry, target, notes)
+            except ObjectReplaced:
+                if last:
+                    raise
+                continue
+            if found == entry.sha256:
+                mark(target, entry)
                 return
             notes.unlink(missing_ok=True)
         raise Refused(f"{entry.path} does not have the sha256 that the manifest says", "wrong_hash")
@@ -104,16 +118,17 @@ class Transfer:
 def verify(release: Release) -> list[str]:
     """Hash every file of a release in the cache; return the paths that are damaged."""
     files = release.manifest.files
-    return [entry.path for entry in files if not _verified(release.path / entry.path, entry)]
+    return [entry.path for entry in files if not verified(release.path / entry.path, entry)]
 
 
-def _verified(path: Path, entry: FileEntry) -> bool:
+@contextmanager
+def _full_disk_refused() -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            size_fits = os.fstat(file.fileno()).st_size == entry.size
-            return size_fits and hashlib.file_digest(file, "sha256").hexdigest() == entry.sha256
-    except FileNotFoundError:
-        return False
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise Refused("the disk is full", "no_space") from error
+        raise
 
 
 def _allocated(path: Path) -> int:

@@ -3,7 +3,6 @@
 ```
 ROOT/entries/<hex>/…files… model_config.json   immutable, appears by one rename
 ROOT/versions/<name>/<version>.json            a copy of the manifest: which digest a version is
-ROOT/pins/<hex>                                an empty file: this digest is never pruned
 ```
 Reading needs no lock: an entry is complete from the moment it has its name.
 """
@@ -37,7 +36,6 @@ class ModelCache:
         self.root = root
         self.entries = root / "entries"
         self.versions = root / "versions"
-        self.pins = root / "pins"
 
     def release(self, digest: str) -> Release:
         """Return the release with this digest; ReleaseMissing when the cache does not hold it."""
@@ -66,10 +64,6 @@ class ModelCache:
             for name in names
             for release in sorted(self._named(name), key=lambda found: found.manifest.version)
         ]
-
-    def pinned(self) -> frozenset[str]:
-        """Digests that a person pinned."""
-        return frozenset(f"sha256:{path.name}" for path in list_folder(self.pins))
 
     def entry_path(self, digest: str) -> Path:
         """Where the entry of `digest` is, or would be."""

@@ -78,7 +78,7 @@ class CacheWriter:
         """Drop the versions that retention names, and entries that no version names."""
         with self._records():
             known = known_versions(self.cache)
-            spared = {*in_use, *self.cache.pinned()}
+            spared = {*in_use}
             dropped = to_prune(known, spared, keep)
             for item in dropped:
                 self.cache.record_path(item.name, item.version).unlink(missing_ok=True)

@@ -7,6 +7,8 @@ RegistryError
 ├── ObjectMissing           the bucket holds no such object
 ├── Busy                    another process is at work on the same release
 └── StoreUnavailable        a passing fault of the store; trying again may help
+    ├── Cut                 the wire was cut; what came so far is good
+    └── ObjectReplaced      the object is not the one that was asked for any more
 """
 
 from typing import ClassVar
@@ -52,6 +54,18 @@ class Busy(RegistryError):
 
 
 class StoreUnavailable(RegistryError):
-    """The store did not answer as it should; trying again may help."""
+    """The store did not answer as it should; trying again may help. `reason_code` says how."""
 
     code = "store_unavailable"
+
+    def __init__(self, reason: str, code: str = "store_unavailable") -> None:
+        super().__init__(reason)
+        self.reason_code = code
+
+
+class Cut(StoreUnavailable):
+    """The wire was cut."""
+
+
+class ObjectReplaced(StoreUnavailable):
+    """Somebody put another object in its place while it was being read."""

@@ -2,22 +2,30 @@
 
 Until the manifest is there a release does not exist, so an upload may stop anywhere and be started
 again: files that are there with the right bytes are not sent twice. A version is for ever: the same
-version with other files is refused.
+version with other files is refused, of two uploads at once the slower one too. In a versioned bucket
+the manifest names the version of each object, so that nobody can put another in its place.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from functions.registry.errors import ManifestInvalid, ObjectMissing, Refused
+from functions.registry.download import WORKERS
+from functions.registry.errors import (
+    ManifestInvalid,
+    ObjectMissing,
+    ObjectReplaced,
+    Refused,
+    StoreUnavailable,
+)
 from functions.registry.manifest import FileEntry, Manifest, build, parse, parse_release
 from functions.registry.paths import MANIFEST
-from functions.registry.store import WORKERS, ModelStore
+from functions.registry.store import ModelStore
 
 RELEASE = "release.json"
 _WEIGHTS = (".safetensors", ".onnx")
@@ -58,22 +66,44 @@ def publish(folder: Path, bucket: str, client: Any) -> Outcome:
 def upload(
     folder: Path, store: ModelStore, manifest: Manifest, progress: Progress = lambda _: None
 ) -> Outcome:
-    """Upload a described folder; `progress` gets bytes as they go out, from several threads."""
-    uri = store.uri(manifest.folder)
-    if published := _published(store, manifest):
-        return Outcome(published, uri, 0, existed=True)
+    """Upload a described folder; `progress` gets bytes as they go out, from several threads.
 
-    def send(entry: FileEntry) -> int:
-        if store.holds(manifest.folder, entry):
+    A version that is published with these files is completed, should one of them be lost.
+    """
+    published = _published(store, manifest)
+    pinned, sent = _send(folder, store, published or manifest, progress)
+    if published is None or sent:
+        _finish(store, pinned, again=published is not None)
+    return Outcome(pinned, store.uri(manifest.folder), sent, existed=published is not None)
+
+
+def _send(
+    folder: Path, store: ModelStore, manifest: Manifest, progress: Progress
+) -> tuple[Manifest, int]:
+    """Send what is missing; return the manifest with the version of every object, and the bytes."""
+
+    def send(entry: FileEntry) -> tuple[FileEntry, int]:
+        if stored := store.stored(manifest.folder, entry):
             progress(entry.size)
-            return 0
-        store.upload(manifest.folder, entry, folder / entry.path, progress)
-        return entry.size
+            return stored, 0
+        plain = replace(entry, version_id=None)
+        store.upload(manifest.folder, plain, folder / entry.path, progress)
+        if stored := store.stored(manifest.folder, plain):
+            return stored, entry.size
+        raise Refused(f"{entry.path} was replaced by another upload of this version", "interleaved")
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        sent = sum(pool.map(send, manifest.files))
-    store.finish(manifest)
-    return Outcome(manifest, uri, sent, existed=False)
+        done = list(pool.map(send, manifest.files))
+    files = tuple(entry for entry, _ in done)
+    return replace(manifest, files=files), sum(size for _, size in done)
+
+
+def _finish(store: ModelStore, manifest: Manifest, *, again: bool) -> None:
+    try:
+        store.finish(manifest, again=again)
+    except ObjectReplaced as error:
+        if _published(store, manifest) is None:
+            raise StoreUnavailable(f"{manifest.folder} was removed meanwhile") from error
 
 
 def configure_bucket(s3: Any, sqs: Any, bucket: str, queue: str) -> str:

@@ -4,6 +4,7 @@ The journal lists the parts that are on disk. It is a hint, not a proof: the sha
 file decides in the end, so nothing here needs to survive a power cut.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -20,9 +21,14 @@ class Range:
     size: int
 
     @property
+    def end(self) -> int:
+        """The first byte that is not part of it."""
+        return self.start + self.size
+
+    @property
     def header(self) -> str:
         """The HTTP header's value."""
-        return f"bytes={self.start}-{self.start + self.size - 1}"
+        return f"bytes={self.start}-{self.end - 1}"
 
 
 def split(size: int, part: int) -> list[Range]:
@@ -56,14 +62,27 @@ class Journal:
         finally:
             os.close(self._handle)
 
-    def write(self, part: Range, content: bytes) -> None:
-        """Put a part where it belongs, then note it. May be called from several threads."""
+    def write(self, offset: int, content: bytes) -> None:
+        """Put some bytes where they belong. May be called from several threads."""
         view = memoryview(content)
-        offset = 0
-        while offset < len(view):
-            offset += os.pwrite(self._handle, view[offset:], part.start + offset)
+        while view:
+            written = os.pwrite(self._handle, view, offset)
+            offset, view = offset + written, view[written:]
+
+    def finish(self, part: Range) -> None:
+        """Note that a part is whole. May be called from several threads."""
         with self._lock, self._path.open("a") as notes:
             notes.write(f"{part.start}\n")
+
+    def read(self, part: Range, into: memoryview) -> Iterator[memoryview]:
+        """Read a part back, a piece of `into` at a time."""
+        offset, end = part.start, part.end
+        while offset < end:
+            count = os.preadv(self._handle, [into[: end - offset]], offset)
+            if not count:
+                raise OSError(errno.EIO, "the file became shorter while it was read")
+            yield into[:count]
+            offset += count
 
     def _read(self) -> frozenset[int]:
         try:

@@ -38,6 +38,11 @@ def to_prune(
     return tuple(sorted(dropped, key=lambda item: (item.name, item.version)))
 
 
+def pinned_digests(known: Iterable[Known], pins: Collection[str]) -> frozenset[str]:
+    """Return the digests of the versions whose release folders (`ner-v1.1.0`) are pinned."""
+    return frozenset(item.digest for item in known if f"{item.name}-v{item.version}" in pins)
+
+
 def is_kept(candidate: Known, known: Iterable[Known], keep: int = KEEP) -> bool:
     """Whether `candidate` is among the newest `keep` of its name once it is known."""
     newer = {

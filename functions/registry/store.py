@@ -1,13 +1,12 @@
 """The bucket that holds releases: `models/<name>-v<version>/…`, the manifest last.
 
-A release is found by its whole folder name, so `ner-v1.1` never matches `ner-v1.10`. This is the
-only module of the registry that knows boto3; it turns its errors into ours.
+A release is found by its whole folder name, so `ner-v1.1` never matches `ner-v1.10`. An empty object
+`pins/<name>-v<version>` keeps a release from being pruned, in the bucket and in every cache.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,15 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.registry.errors import ManifestInvalid, ObjectMissing, Refused, StoreUnavailable
+from functions.registry.download import WORKERS, download
+from functions.registry.errors import (
+    Cut,
+    ManifestInvalid,
+    ObjectMissing,
+    Refused,
+    StoreUnavailable,
+)
+from functions.registry.faults import told
 from functions.registry.manifest import FileEntry, Manifest, parse, split_folder
 from functions.registry.paths import MANIFEST
 from functions.registry.ranges import Journal, Range, split
@@ -26,9 +33,10 @@ from functions.registry.version import Version
 
 MODELS = "models"
 MAX_MANIFEST = 4 << 20
+PINS = "pins/"
 PART = 32 << 20
-WORKERS = 4
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
+PIECE = 1 << 20
+"""Bytes of a part that are in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,9 @@ def connect(service: str, environ: Mapping[str, str]) -> Any:
         read_timeout=60,
         max_pool_connections=2 * WORKERS,
         s3=style,
+        # Every file is verified by its sha256; older S3-alikes and Google's refuse the trailers.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
     return session.client(service, endpoint_url=endpoint, config=config)
 
@@ -79,7 +90,7 @@ class ModelStore:
     def manifest(self, folder: str, *, allow_pickles: bool = False) -> Manifest:
         """Read and validate a release's manifest; ObjectMissing when there is none (yet)."""
         key = _key(folder, MANIFEST)
-        with _faults(key):
+        with told(key):
             body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
             document = body.read(MAX_MANIFEST + 1)
         if len(document) > MAX_MANIFEST:
@@ -101,39 +112,41 @@ class ModelStore:
                 found.append(published)
         return sorted(found, key=lambda item: (item.name, item.version))
 
-    def fetch(self, folder: str, entry: FileEntry, target: Path, notes: Path) -> None:
-        """Bring one file to `target`, in parts, going on where `notes` says it stopped."""
+    def fetch(self, folder: str, entry: FileEntry, target: Path, notes: Path) -> str:
+        """Bring one file to `target`, going on where `notes` says it stopped; return its sha256."""
         key = _key(folder, entry.path)
         pin = {"VersionId": entry.version_id} if entry.version_id else {}
-        with _faults(key):
-            head = self._client.head_object(Bucket=self.bucket, Key=key, **pin)
+        head = self._head(key, pin)
         if head["ContentLength"] != entry.size:
             reason = f"{entry.path} has {head['ContentLength']} bytes, not {entry.size}"
             raise Refused(reason, "wrong_size")
         journal = Journal(notes, target, head["ETag"], entry.size)
-        source = partial(self._part, key, head["ETag"], pin)
-        missing = [part for part in split(entry.size, PART) if part.start not in journal.done]
-        with journal.opened(), ThreadPoolExecutor(WORKERS) as pool:
-            for _ in pool.map(lambda part: journal.write(part, source(part)), missing):
-                pass
+        ask = partial(self._pieces, key, {"IfMatch": head["ETag"], **pin})
+        return download(ask, journal, split(entry.size, PART))
 
-    def holds(self, folder: str, entry: FileEntry) -> bool:
-        """Whether this very file was uploaded before, by what the upload noted of its hash."""
-        key = _key(folder, entry.path)
+    def stored(self, folder: str, entry: FileEntry) -> FileEntry | None:
+        """Return the entry with the version under which this very file was uploaded; None if not.
+
+        What was noted of its hash is believed: only who fetches it has to know.
+        """
+        pin = {"VersionId": entry.version_id} if entry.version_id else {}
         try:
-            with _faults(key):
-                head = self._client.head_object(Bucket=self.bucket, Key=key)
+            head = self._head(_key(folder, entry.path), pin)
         except ObjectMissing:
-            return False
-        noted = head["Metadata"].get("sha256")
-        return bool(head["ContentLength"] == entry.size and noted == entry.sha256)
+            return None
+        fits = head["ContentLength"] == entry.size
+        if not fits or head["Metadata"].get("sha256") != entry.sha256:
+            return None
+        version = head.get("VersionId")
+        # S3 calls what was put before a bucket had versions "null".
+        return replace(entry, version_id=None if version == "null" else version)
 
     def upload(
         self, folder: str, entry: FileEntry, source: Path, progress: Callable[[int], None]
     ) -> None:
         """Put one file of a release; `progress` is called with the bytes that went out."""
         key = _key(folder, entry.path)
-        with _faults(key):
+        with told(key):
             self._client.upload_file(
                 str(source),
                 self.bucket,
@@ -143,47 +156,92 @@ class ModelStore:
                 ExtraArgs={"Metadata": {"sha256": entry.sha256}},
             )
 
-    def finish(self, manifest: Manifest) -> None:
-        """Put the manifest: from now on the release exists."""
+    def finish(self, manifest: Manifest, *, again: bool) -> None:
+        """Put the manifest: from now on the release exists.
+
+        ObjectReplaced when another upload was quicker, unless it is put `again` on purpose.
+        """
         key = _key(manifest.folder, MANIFEST)
-        with _faults(key):
+        with told(key):
             self._client.put_object(
                 Bucket=self.bucket,
                 Key=key,
                 Body=manifest.to_bytes(),
                 ContentType="application/json",
+                **({} if again else {"IfNoneMatch": "*"}),
             )
+
+    def pins(self) -> frozenset[str]:
+        """Return the release folders that a person pinned: they are never pruned."""
+        return frozenset(key.removeprefix(PINS) for key in self._keys(PINS))
+
+    def pin(self, folder: str) -> None:
+        """Pin a release; doing it again changes nothing."""
+        with told(PINS + folder):
+            self._client.put_object(Bucket=self.bucket, Key=PINS + folder, Body=b"")
+
+    def unpin(self, folder: str) -> None:
+        """Let go of a release; doing it again changes nothing."""
+        with told(PINS + folder):
+            self._client.delete_object(Bucket=self.bucket, Key=PINS + folder)
 
     def remove(self, folder: str) -> None:
         """Delete a release: its manifest first, so that from then on it does not exist."""
-        pages = self._client.get_paginator("list_objects_v2")
-        with _faults(folder):
-            self._client.delete_object(Bucket=self.bucket, Key=_key(folder, MANIFEST))
-            for page in pages.paginate(Bucket=self.bucket, Prefix=_key(folder, "")):
-                for found in page.get("Contents", []):
-                    self._client.delete_object(Bucket=self.bucket, Key=found["Key"])
+        keys = [_key(folder, MANIFEST), *self._keys(_key(folder, ""))]
+        with told(folder):
+            for key in keys:
+                self._client.delete_object(Bucket=self.bucket, Key=key)
 
-    def _part(self, key: str, etag: str, pin: Mapping[str, str], part: Range) -> bytes:
-        with _faults(key):
+    def _pieces(self, key: str, condition: Mapping[str, str], part: Range) -> Iterator[bytes]:
+        with told(key):
             answer = self._client.get_object(
-                Bucket=self.bucket, Key=key, Range=part.header, IfMatch=etag, **pin
+                Bucket=self.bucket, Key=key, Range=part.header, **condition
             )
-            content: bytes = answer["Body"].read()
-        if len(content) != part.size:
-            raise StoreUnavailable(f"{key}: a part was cut short")
-        return content
+            left = part.size
+            with closing(answer["Body"]) as body:
+                if answer["ContentLength"] != part.size:
+                    raise StoreUnavailable(f"{key}: asked for {part.header}, got something else")
+                while left and (piece := body.read(min(PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+        if left:
+            raise Cut(f"{key}: {left} bytes of {part.header} did not come")
+
+    def _head(self, key: str, pin: Mapping[str, str]) -> Mapping[str, Any]:
+        """Ask for an object's size and tag; a refusal without a reason is asked for its reason."""
+        try:
+            answer: Mapping[str, Any] = self._client.head_object(Bucket=self.bucket, Key=key, **pin)
+        except ClientError:
+            # An answer to HEAD has no body, so a bucket that is gone looks like a missing object.
+            with told(key):
+                answer = self._client.get_object(
+                    Bucket=self.bucket, Key=key, Range="bytes=0-0", **pin
+                )
+                answer["Body"].close()
+            raise StoreUnavailable(f"{key}: the store did not answer HEAD") from None
+        except (BotoCoreError, Boto3Error) as error:
+            raise StoreUnavailable(f"{key}: {error}") from error
+        return answer
+
+    def _keys(self, prefix: str) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2")
+        with told(prefix):
+            return [
+                found["Key"]
+                for page in pages.paginate(Bucket=self.bucket, Prefix=prefix)
+                for found in page.get("Contents", [])
+            ]
 
     def _folders(self) -> Iterator[str]:
         pages = self._client.get_paginator("list_objects_v2")
-        with _faults(MODELS):
+        with told(MODELS):
             for page in pages.paginate(Bucket=self.bucket, Prefix=f"{MODELS}/", Delimiter="/"):
                 for found in page.get("CommonPrefixes", []):
                     yield found["Prefix"].removeprefix(f"{MODELS}/").rstrip("/")
 
     def _exists(self, key: str) -> bool:
         try:
-            with _faults(key):
-                self._client.head_object(Bucket=self.bucket, Key=key)
+            self._head(key, {})
         except ObjectMissing:
             return False
         return True
@@ -191,17 +249,3 @@ class ModelStore:
 
 def _key(folder: str, path: str) -> str:
     return f"{MODELS}/{folder}/{path}"
-
-
-@contextmanager
-def _faults(key: str) -> Iterator[None]:
-    """Say what an error of the store means: gone, or worth another try."""
-    try:
-        yield
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
-        if code in _GONE:
-            raise ObjectMissing(f"{key} is not in the bucket") from error
-        raise StoreUnavailable(f"{key}: the store answered {code}") from error
-    except (BotoCoreError, Boto3Error) as error:
-        raise StoreUnavailable(f"{key}: {error}") from error

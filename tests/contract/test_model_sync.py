@@ -299,15 +299,15 @@ async def test_a_killed_transfer_goes_on_where_it_stopped(
     monkeypatch.setattr("functions.registry.store.PART", 1000)
     manifest = publish(release_folder(tmp_path), BUCKET, s3).manifest
     fetched: list[str] = []
-    real = ModelStore._part
+    real = ModelStore._pieces
 
-    def part(self: ModelStore, key: str, etag: str, pin: Any, part: Any) -> bytes:
+    def pieces(self: ModelStore, key: str, condition: Any, part: Any) -> Iterator[bytes]:
         if len(fetched) == 4:
             raise OSError("the wire was cut")
         fetched.append(f"{key} {part.start}")
-        return real(self, key, etag, pin, part)
+        return real(self, key, condition, part)
 
-    monkeypatch.setattr(ModelStore, "_part", part)
+    monkeypatch.setattr(ModelStore, "_pieces", pieces)
     with pytest.raises(Unavailable, match="cut"):
         await handle(created("ner-v1.0.0"), sync)
     before = list(fetched)

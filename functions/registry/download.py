@@ -1,0 +1,67 @@
+"""A file comes in parts, several at once, over a wire that may be cut, and is hashed as it comes.
+
+A part that is cut goes on from its last byte; only a wire that brings nothing, again and again, is
+given up. The hash follows the parts in their order, over what is on the disk: parts that an earlier
+run left count like any other, and nothing is read twice.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from functions.registry.errors import Cut
+from functions.registry.ranges import Journal, Range
+
+WORKERS = 4
+ATTEMPTS = 5
+FIRST_PAUSE = 0.05
+"""Seconds before a part is asked for again; doubled with each try that brought nothing."""
+_BUFFER = 1 << 20
+
+Ask = Callable[[Range], Iterator[bytes]]
+"""Ask the store for a range; the pieces come as they arrive, and Cut ends them early."""
+
+
+class _GivenUp(Exception):
+    """Another part failed: there is no use in going on with this one."""
+
+
+def download(ask: Ask, journal: Journal, parts: list[Range]) -> str:
+    """Bring the parts that are missing; return the sha256 of the whole file, as hex digits."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_BUFFER))
+    failed = threading.Event()
+
+    def arrive(part: Range) -> None:
+        if part.start not in journal.done:
+            _bring(ask, journal, part, failed)
+
+    with journal.opened(), ThreadPoolExecutor(WORKERS) as pool:
+        try:
+            for part, arrival in [(part, pool.submit(arrive, part)) for part in parts]:
+                arrival.result()
+                for piece in journal.read(part, buffer):
+                    digest.update(piece)
+        except BaseException:
+            failed.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return digest.hexdigest()
+
+
+def _bring(ask: Ask, journal: Journal, part: Range, failed: threading.Event) -> None:
+    at, attempts = part.start, 0
+    while at < part.end:
+        try:
+            for piece in ask(Range(at, part.end - at)):
+                journal.write(at, piece)
+                at, attempts = at + len(piece), 0
+                if failed.is_set():
+                    raise _GivenUp
+        except Cut:
+            attempts += 1
+            if attempts == ATTEMPTS:
+                raise
+            time.sleep(FIRST_PAUSE * 2**attempts)
+    journal.finish(part)
