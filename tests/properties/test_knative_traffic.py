@@ -91,7 +91,7 @@ class Serving(RuleBasedStateMachine):
         self.settle()
 
     def settle(self) -> None:
-        reconcile(self.store, Urls("localhost", 80), {("d", "ner")})
+        reconcile(self.store, Urls("localhost", 80), ("d", "ner"))
 
     def targets(self) -> list[Object]:
         found: list[Object] = self.store.get("Route", "d", "ner")["status"].get("traffic") or []

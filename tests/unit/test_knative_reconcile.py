@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from knative.local.conditions import get_condition, set_condition
-from knative.local.serving import revisions
+from knative.local.serving import gradual, revisions
 from knative.local.serving.controller import reconcile
 from knative.local.serving.rules import default_service
 from knative.local.serving.traffic import Blocked, Urls, assign
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def settle(store: Store) -> None:
-    reconcile(store, URLS, {("default", "ner")})
+    reconcile(store, URLS, ("default", "ner"))
 
 
 def create(store: Store, **spec: Any) -> None:
@@ -117,6 +117,27 @@ def test_latest_traffic_moves_only_to_a_ready_revision(store: Store) -> None:
     change(store, template=template("z"))
     set_ready(store, "ner-00003")
     assert routed(store) == [("ner-00003", 100)]
+    assert ready(store) == ("True", "")
+
+
+def test_a_gradual_rollout_starts_with_one_percent_and_says_that_it_goes_on(store: Store) -> None:
+    create(store)
+    set_ready(store, "ner-00001")
+    service = store.get("Service", "default", "ner")
+    service["metadata"].setdefault("annotations", {})[gradual.ANNOTATION] = "1h"
+    store.update(service)
+    change(store, template=template("y"))
+    set_ready(store, "ner-00002")
+    assert routed(store) == [("ner-00001", 99), ("ner-00002", 1)]
+    assert ready(store) == ("Unknown", gradual.IN_PROGRESS[1])
+    revision = store.revision()
+    settle(store)
+    assert store.revision() == revision
+    service = store.get("Service", "default", "ner")
+    del service["metadata"]["annotations"][gradual.ANNOTATION]
+    store.update(service)
+    settle(store)
+    assert routed(store) == [("ner-00002", 100)]
     assert ready(store) == ("True", "")
 
 

@@ -155,6 +155,17 @@ def test_autoscaling_annotations_on_the_service_are_refused() -> None:
     )
 
 
+def test_a_rollout_duration_is_whole_seconds() -> None:
+    place = "metadata.annotations.serving.knative.dev/rollout-duration"
+    obj = service()
+    for text, words in (
+        ("soon", f"invalid value: soon: {place}"),
+        ("1500ms", f"rolloutDuration=1500ms is not at second precision: {place}"),
+    ):
+        obj["metadata"]["annotations"] = {"serving.knative.dev/rollout-duration": text}
+        assert refusal(obj) == words
+
+
 def test_a_chosen_revision_name_needs_the_services_prefix() -> None:
     obj = service()
     obj["spec"]["template"]["metadata"]["name"] = "other-rev"

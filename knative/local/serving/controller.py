@@ -73,7 +73,7 @@ def _due(store: Store, change: Change) -> set[Key]:
     if change.kind == "Revision":
         owner = (obj["metadata"].get("labels") or {}).get(CONFIGURATION, "")
         names, name = {name, owner}, owner
-    routes = store.list("Route", namespace)
+    routes = [r for n in names for r in store.list("Route", namespace, saying=f'"{n}"')]
     return {(namespace, name)} | {_key(route) for route in routes if _names(route) & names}
 
 

@@ -66,9 +66,7 @@ def spread(targets: Iterable[Object], state: Gradual) -> list[Object]:
     return shared
 
 
-def advance(
-    before: Gradual | None, goal: tuple[str, int], duration: float, now: float
-) -> Gradual:
+def advance(before: Gradual | None, goal: tuple[str, int], duration: float, now: float) -> Gradual:
     """Return what holds now; the goal is the newest Revision and the percent of all shares."""
     newest, percent = goal
     done = Gradual((goal,))

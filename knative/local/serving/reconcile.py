@@ -73,9 +73,12 @@ class Reconciler:
         route = self._get("Route", namespace, name)
         if route is None:
             return None
-        known = {r["metadata"]["name"]: r for r in self.store.list("Revision", namespace)}
         wanted = route["spec"]["traffic"]
         source = next((t["configurationName"] for t in wanted if t.get("configurationName")), name)
+        known = {r["metadata"]["name"]: r for r in self._revisions_of(namespace, source)}
+        for other in {t["revisionName"] for t in wanted if t.get("revisionName")} - known.keys():
+            if revision := self._get("Revision", namespace, other):
+                known[other] = revision
         configuration = self._get("Configuration", namespace, source)
         targets = assign(wanted, configuration, known, source)
         status = dict(route.get("status") or {})
@@ -113,7 +116,7 @@ class Reconciler:
         configuration = self._get("Configuration", namespace, name)
         if configuration is None:
             return
-        routed = self._routed(namespace)
+        routed = self._routed(namespace, name)
         status = configuration.get("status") or {}
         latest = {status.get("latestCreatedRevisionName"), status.get("latestReadyRevisionName")}
         known = self._revisions_of(namespace, name)
@@ -135,11 +138,11 @@ class Reconciler:
         labels = {revisions.CONFIGURATION: configuration}
         return self.store.list("Revision", namespace, labels)
 
-    def _routed(self, namespace: str) -> set[str]:
-        """Return the Revisions that any Route sends to now, or was asked to."""
+    def _routed(self, namespace: str, configuration: str) -> set[str]:
+        """Return the Configuration's Revisions that any Route sends to now, or was asked to."""
         return {
             target["revisionName"]
-            for route in self.store.list("Route", namespace)
+            for route in self.store.list("Route", namespace, saying=f'"{configuration}-')
             for part in (route["spec"], route.get("status") or {})
             for target in part.get("traffic") or []
             if target.get("revisionName")
