@@ -16,10 +16,11 @@ stable's quantile first, and testing against the estimate, would refuse equals. 
 in the histogram. Pure.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from knative.serving.evidence import Test, average, log_evidence
+from knative.serving.evidence import NONE, Test, average, log_evidence
 from knative.serving.policy import Policy
 from knative.serving.samples import Sample
 
@@ -30,8 +31,8 @@ class _Late:
 
     bound: float
     allowed: float
-    stable: int
     candidate: int
+    stable: int
 
     def says(self, stable: Sample, candidate: Sample) -> str:
         """Put it in words."""
@@ -56,12 +57,11 @@ def tests(stable: Sample, candidate: Sample, share: float, policy: Policy) -> It
 
 
 def _late(stable: Sample, candidate: Sample, policy: Policy) -> Iterator[_Late]:
-    after = {bound: above for bound, above in _above(candidate)}
-    bounds = sorted(after)
+    after = list(_above(candidate))
     for bound, above in _above(stable):
         wanted = bound * policy.max_latency_ratio + policy.latency_slack_ms
-        allowed = next((le for le in bounds if le >= wanted), wanted)
-        yield _Late(bound, allowed, above, after.get(allowed, 0))
+        at = bisect_left(after, (wanted, 0))
+        yield _Late(bound, *(after[at] if at < len(after) else (wanted, 0)), above)
 
 
 def _above(sample: Sample) -> Iterator[tuple[float, int]]:
@@ -78,12 +78,14 @@ def _shift(late: tuple[_Late, ...], both: tuple[Sample, Sample], share: float) -
 
 
 def _quantile(late: tuple[_Late, ...], both: tuple[Sample, Sample], policy: Policy) -> Test:
-    stable, candidate = both
     quantile = policy.latency_quantile
+    stable, candidate = both[0].timed, both[1].timed
     logs = [
-        min(
-            log_evidence(stable.timed - at.stable, stable.timed, quantile),
-            log_evidence(at.candidate, candidate.timed, 1.0 - quantile),
+        NONE  # most bounds: spares the other test
+        if at.candidate <= candidate * (1.0 - quantile)
+        else min(
+            log_evidence(stable - at.stable, stable, quantile),
+            log_evidence(at.candidate, candidate, 1.0 - quantile),
         )
         for at in late
     ]
