@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knative.serving import traffic
+from knative.serving.evidence import log_evidence
 from knative.serving.policy import Policy
 from knative.serving.samples import Sample
 from knative.serving.traffic import Target
-from knative.serving.verdict import Outcome, Windows, judge, log_evidence
+from knative.serving.verdict import Outcome, Windows, judge
 
 NAMES = st.sampled_from(["s-00001", "s-00002", "s-00003"])
 TAGS = st.sampled_from([None, "candidate", "previous", "mine", "yours"])

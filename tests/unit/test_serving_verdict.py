@@ -5,9 +5,11 @@ import random
 
 import pytest
 
+from knative.serving import latency
+from knative.serving.evidence import log_evidence
 from knative.serving.policy import Policy
 from knative.serving.samples import Sample
-from knative.serving.verdict import Outcome, Windows, judge, log_evidence, overdue
+from knative.serving.verdict import Outcome, Windows, judge, overdue
 
 POLICY = Policy(step_interval_seconds=10, min_samples=50)
 FAST = {10.0: 95, 100.0: 5, 200.0: 0, 1000.0: 0, math.inf: 0}
@@ -93,3 +95,43 @@ def test_a_five_fold_error_rate_is_seen_at_five_percent_weight_within_400_reques
                 break
         needed.append(candidate)
     assert sorted(needed)[10] <= 400
+
+
+def shifted(share_slow: int, requests: int) -> Sample:
+    """Of `requests`, `share_slow` percent take a second and all others ten milliseconds."""
+    slow = requests * share_slow // 100
+    return Sample(requests, 0, FAST | {10.0: requests - slow, 100.0: 0, 1000.0: slow})
+
+
+def test_a_slower_tail_is_seen_where_the_named_quantile_sees_nothing() -> None:
+    policy = Policy(step_interval_seconds=10, min_samples=50, latency_quantile=0.5)
+    windows = look(shifted(1, 4000), shifted(20, 400), 10)
+    verdict = judge(windows, policy)
+    assert verdict.outcome is Outcome.FAILED
+    assert "slower as a whole: 80 of 400" in verdict.evidence
+
+
+def test_the_named_quantile_needs_no_share_of_the_traffic() -> None:
+    policy = Policy(step_interval_seconds=10, min_samples=50)
+    both = Sample(500, 0, shifted(1, 500).latencies), Sample(500, 0, shifted(20, 500).latencies)
+    found = {test.says.split(":")[0]: test.log_e for test in latency.tests(*both, 1.0, policy)}
+    assert found["slower as a whole"] <= 0
+    assert found["p95 is slower"] > math.log(1500)
+
+
+def test_looking_at_equal_latencies_again_and_again_rarely_refuses() -> None:
+    """MUST: P(evidence ever passes 1/a) is at most a, at any quantile and with no slack at all."""
+    chance = random.Random(5)  # noqa: S311 - a seeded simulation
+    policy = Policy(max_latency_ratio=1.0, latency_slack_ms=0.0, latency_quantile=0.8)
+    refused = 0
+    for _ in range(200):
+        stable, candidate = dict.fromkeys(FAST, 0), dict.fromkeys(FAST, 0)
+        for at in range(150):
+            side = candidate if at % 5 == 0 else stable
+            side[chance.choice((10.0, 10.0, 10.0, 10.0, 100.0, 200.0))] += 1
+            samples = [Sample(sum(side.values()), 0, side) for side in (stable, candidate)]
+            tests = latency.tests(samples[0], samples[1], 0.2, policy)
+            if max((test.log_e for test in tests), default=0.0) >= math.log(40):
+                refused += 1
+                break
+    assert refused <= 200 / 20  # two tests, each at most 1 in 40
