@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Write requirements.lock and requirements-dev.lock from what is installed in this environment.
+"""Write the lock files from what is installed in this environment.
 
-pip resolves once, by hand (`pip install -e '.[train,local,dev]'` in a fresh .venv); everybody else
-installs the written closure with `--no-deps`, which takes no resolver and gives the same versions.
+requirements.lock and requirements-dev.lock are for people and tests, requirements-{cpu,gpu,train}.lock
+for the images of those names. pip resolves once, by hand (`pip install -e '.[gpu,train,local,dev]'`
+in a fresh .venv); everybody else installs a written closure with `--no-deps`, which takes no resolver
+and gives the same versions.
 """
 
 import tomllib
@@ -14,9 +16,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
+HEADER = "# Written by scripts/lock.py; installed with --no-deps.\n"
+IMAGES = {"cpu": (), "gpu": ("gpu",), "train": ("gpu", "train")}
+"""The extras that each image adds to the functions' own dependencies."""
+Seen = set[tuple[str, str]]
 
 
-def closure(requirements: Iterable[str], seen: set[tuple[str, str]]) -> Iterator[str]:
+def closure(requirements: Iterable[str], seen: Seen) -> Iterator[str]:
     """Yield `name==version` for `requirements` and everything they need here, each once."""
     for text in requirements:
         requirement = Requirement(text)
@@ -38,17 +44,25 @@ def _applies(requirement: Requirement, extra: str) -> bool:
     return requirement.marker.evaluate({"extra": extra})
 
 
+def _write(name: str, pins: Iterable[str]) -> None:
+    (ROOT / name).write_text(HEADER + "\n".join(sorted(pins)) + "\n")
+
+
 def main() -> None:
-    """Write both files, sorted."""
+    """Write every file, sorted."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    seen: set[tuple[str, str]] = set()
-    run = closure([*project["dependencies"], *extras["train"], *extras["local"]], seen)
-    header = "# Written by scripts/lock.py; installed with --no-deps.\n"
-    lock = ROOT / "requirements.lock"
-    lock.write_text(header + "\n".join(sorted(run)) + "\n")
-    dev = ROOT / "requirements-dev.lock"
-    dev.write_text(header + "\n".join(sorted(closure(extras["dev"], seen))) + "\n")
+    own = f"{project['name']}["  # an extra may name another of ours: here each is listed by itself
+    extras = {
+        name: [each for each in wanted if not each.startswith(own)]
+        for name, wanted in project["optional-dependencies"].items()
+    }
+    for image, added in IMAGES.items():
+        wanted = [*project["dependencies"], *(each for name in added for each in extras[name])]
+        _write(f"requirements-{image}.lock", closure(wanted, set()))
+    seen: Seen = set()
+    run = [*project["dependencies"], *extras["gpu"], *extras["train"], *extras["local"]]
+    _write("requirements.lock", closure(run, seen))
+    _write("requirements-dev.lock", closure(extras["dev"], seen))
 
 
 if __name__ == "__main__":
