@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from scripts.story.report import Narrator
@@ -17,6 +18,7 @@ class History:
 
     traffic: list[dict[str, Any]] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
 
     def heaviest(self, revision: str) -> int:
         """Return the most percent that `revision` ever had."""
@@ -25,29 +27,34 @@ class History:
 
 @asynccontextmanager
 async def observe(world: World, service: str, narrator: Narrator) -> AsyncIterator[History]:
-    """Record `service` while the block runs, and say what changes."""
+    """Record `service` while the block runs, its end included, and say what changes."""
     history = History()
-    task = asyncio.create_task(_poll(world, service, narrator, history))
+    look = partial(_look, world, service, narrator, history)
+    task = asyncio.create_task(_repeat(look))
     try:
         yield history
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await look()
 
 
-async def _poll(world: World, service: str, narrator: Narrator, history: History) -> None:
-    started = time.monotonic()
+async def _repeat(look: Callable[[], Awaitable[None]]) -> None:
     while True:
-        found = await world.service(service)
-        split = percents(found)
-        if split and (not history.traffic or _split(history.traffic[-1]) != split):
-            history.traffic.append({"seconds": round(time.monotonic() - started, 1), **split})
-            narrator.say("traffic  " + bar(split))
-        state = await world.rollout(service)
-        if state and (not history.phases or history.phases[-1] != state.phase.value):
-            history.phases.append(state.phase.value)
-            narrator.say(f"rollout  {state.phase.value}: {state.reason}")
+        await look()
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _look(world: World, service: str, narrator: Narrator, history: History) -> None:
+    split = percents(await world.service(service))
+    if split and (not history.traffic or _split(history.traffic[-1]) != split):
+        seconds = round(time.monotonic() - history.started, 1)
+        history.traffic.append({"seconds": seconds, **split})
+        narrator.say("traffic  " + bar(split))
+    state = await world.rollout(service)
+    if state and (not history.phases or history.phases[-1] != state.phase.value):
+        history.phases.append(state.phase.value)
+        narrator.say(f"rollout  {state.phase.value}: {state.reason}")
 
 
 def percents(service: dict[str, Any]) -> dict[str, int]:
