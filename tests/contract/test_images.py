@@ -14,7 +14,9 @@ HEAVY = {"torch", "transformers", "sentence-transformers", "onnx", "moto", "pyte
 TAKEN_IF_THERE = {"brotli", "brotlicffi", "sniffio", "trio", "zstandard"}
 """What httpx imports where it finds it, and does without otherwise."""
 IMPORTS = """
-import importlib, json, pathlib, sys
+import sys
+before = set(sys.modules)
+import importlib, json, pathlib
 from importlib.metadata import packages_distributions
 from prometheus_client import REGISTRY
 for path in pathlib.Path("functions").glob("*/app.py"):
@@ -22,7 +24,7 @@ for path in pathlib.Path("functions").glob("*/app.py"):
         REGISTRY.unregister(metric)
     importlib.import_module(f"functions.{path.parent.name}.app")
 import eventing.source, functions.runtime.__main__, functions.runtime.backends_onnx
-tops = {name.partition(".")[0] for name in sys.modules}
+tops = {name.partition(".")[0] for name in set(sys.modules) - before}
 known = packages_distributions()
 print(json.dumps(sorted({d.lower().replace("_", "-").replace(".", "-") for top in tops for d in known.get(top, ())[:1]})))
 """
