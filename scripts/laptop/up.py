@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from scripts.laptop import models
 from scripts.laptop.kubectl import KubectlError
 from scripts.laptop.process import ROOT, Running, StartError, platform
+from scripts.laptop.progress import steps
 from scripts.laptop.provision import Contents, describe, provision, wait_until_answering
 
 READY_NAME, PID_NAME, LOG_NAME = "up.ready", "up.pid", "up.log"
@@ -64,20 +64,10 @@ def _serve(data: Path, port: int) -> int:
 
 
 def _fill(running: Running) -> None:
-    say = _stopwatch()
+    say = steps()
     provision(running, Contents(), say)
     wait_until_answering(running, Contents(), say)
     say("ready")
-
-
-def _stopwatch() -> Callable[[str], None]:
-    """Return a function that prints each step with the seconds since the start."""
-    started = time.monotonic()
-
-    def say(step: str) -> None:
-        print(f"[{time.monotonic() - started:5.1f} s] {step}", flush=True)
-
-    return say
 
 
 def _detach(data: Path, port: int) -> int:
