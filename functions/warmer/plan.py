@@ -3,7 +3,7 @@
 The old Revision's warm window is not ours: the rollout holds it by min-scale, and is its only owner.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from eventing.events import Payload, RolloutPromoted, RolloutRolledBack, RolloutStarted
@@ -37,6 +37,14 @@ def plan(payload: Payload, settings: Settings) -> tuple[Call, ...]:
             return ()
     needed = settings.chains.get(first.service, ())
     return (first, *(_call(name, _address(name, settings)) for name in needed))
+
+
+def awake(services: Iterable[str], settings: Settings) -> tuple[Call, ...]:
+    """Return the calls that keep `services` and all that they need awake, each once."""
+    asked = list(services)
+    needed = (need for service in asked for need in settings.chains.get(service, ()))
+    names = dict.fromkeys((*asked, *needed))
+    return tuple(_call(name, _address(name, settings)) for name in names)
 
 
 def _address(service: str, settings: Settings) -> str:

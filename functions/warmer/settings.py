@@ -14,11 +14,14 @@ class Settings:
     namespace: NAMESPACE, of the Services, default marketresearch.
     chains: WARMER_CHAINS, JSON: which Services a Service calls to answer; woken with it, at once.
     seconds: WARMER_SECONDS, how long one event may take, default 60.
+    request_metrics_url: REQUEST_METRICS_URL, Knative's request metrics, for the forecast; empty
+        (the default) means that there is none.
     """
 
     namespace: str
     chains: Mapping[str, tuple[str, ...]]
     seconds: float
+    request_metrics_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -31,4 +34,5 @@ class Settings:
         seconds = float(environ.get("WARMER_SECONDS", "60"))
         if seconds <= 0:
             raise ValueError("WARMER_SECONDS must be above 0")
-        return cls(environ.get("NAMESPACE", "marketresearch"), chains, seconds)
+        metrics = environ.get("REQUEST_METRICS_URL", "")
+        return cls(environ.get("NAMESPACE", "marketresearch"), chains, seconds, metrics)
