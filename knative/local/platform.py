@@ -72,7 +72,7 @@ async def run(options: Options) -> None:
 
 def _compose(data: Path, port: int) -> Platform:
     before = _ports_before(data)
-    gateway = _gateway_port(port)
+    gateway = usable_port(port)
     platform = Platform(
         store=Store(data / "store.db"),
         data=data,
@@ -95,7 +95,8 @@ def _ports_before(data: Path) -> dict[str, int]:
     return ports
 
 
-def _gateway_port(port: int) -> int:
+def usable_port(port: int) -> int:
+    """Return `port`, or a free one for 0; raises CannotStart when it is taken."""
     if not port:
         return server_port()
     with socket.socket() as probe:

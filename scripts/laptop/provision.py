@@ -23,6 +23,8 @@ from scripts.push_documents import documents, push_documents
 
 BUCKET, QUEUE, NAMESPACE = "my-bucket", "marketresearch-s3", "marketresearch"
 REGION = "us-east-1"
+STAMP_NAME = "applied"
+"""Below the data folder: which manifests were applied last."""
 FIRST_MODELS = ("embedder-v1.0.0", "ner-v1.0.0")
 SERVED = ("ner", "inference")
 QUESTION = "How many e-bikes were sold in Germany in 2024?"
@@ -70,7 +72,7 @@ def provision(running: Running, contents: Contents, say: Callable[[str], None]) 
     say("Services, Broker, Triggers and sources from the manifests")
     kubectl.apply(running.kubeconfig, [_namespace(), _secret(environment)])
     manifests = kubectl.render(contents.overlay)
-    kubectl.apply_once(running.kubeconfig, manifests, running.data / "applied")
+    kubectl.apply_once(running.kubeconfig, manifests, running.data / STAMP_NAME)
     for model in FIRST_MODELS:
         say(f"publishing {model}")
         publish(contents.models / model, BUCKET, s3)

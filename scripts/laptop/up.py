@@ -1,6 +1,7 @@
 """`scripts/up`: models if missing, the platform, its first contents; then serve until Ctrl-C."""
 
 import argparse
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,12 +9,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from functions.registry.errors import RegistryError
+from knative.local.platform import CannotStart, usable_port
 from scripts.laptop import models
 from scripts.laptop.kubectl import KubectlError
 from scripts.laptop.process import ROOT, Running, StartError, platform
 from scripts.laptop.progress import steps
-from scripts.laptop.provision import Contents, describe, provision, wait_until_answering
+from scripts.laptop.provision import STAMP_NAME, Contents, describe, provision, wait_until_answering
 
+FIRST_BYTES, LATER_BYTES = 2 << 30, 200 << 20
+"""Free disk for the first contents and a few models more; for starting again."""
 READY_NAME, PID_NAME, LOG_NAME = "up.ready", "up.pid", "up.log"
 
 
@@ -24,7 +29,7 @@ class Stopped(Exception):
 def main() -> None:
     """Parse the arguments and run here, or in the background with --detach."""
     arguments = _parser().parse_args()
-    arguments.data.mkdir(parents=True, exist_ok=True)
+    _make_room(arguments.data)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     with suppress(Stopped):
@@ -43,11 +48,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _make_room(data: Path) -> None:
+    """Make the folder; a place that cannot be used or is too full is one line, before any work."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"cannot use {data}: {error.strerror}; choose another --data") from error
+    needed = LATER_BYTES if (data / STAMP_NAME).exists() else FIRST_BYTES
+    if shutil.disk_usage(data).free < needed:
+        text = f"the disk is too full: {needed >> 20} MiB are needed at {data}; free some, or "
+        raise SystemExit(text + "choose another --data")
+
+
 def _stop(_signal: int, _frame: object) -> None:
     raise Stopped
 
 
 def _serve(data: Path, port: int) -> int:
+    try:
+        usable_port(port)  # before minutes of training
+    except CannotStart as error:
+        print(error, file=sys.stderr)
+        return 1
     models.ensure(ROOT / "models")
     (data / READY_NAME).unlink(missing_ok=True)
     try:
@@ -56,8 +78,9 @@ def _serve(data: Path, port: int) -> int:
             (data / READY_NAME).write_text(describe(running))
             print(describe(running), "\nCtrl-C ends it.", flush=True)
             return running.process.wait()
-    except (StartError, TimeoutError, KubectlError) as error:
-        print(error, file=sys.stderr)
+    except (StartError, TimeoutError, KubectlError, RegistryError) as error:
+        if text := str(error):  # empty: the platform has said it already
+            print(text, file=sys.stderr)
         return 1
     finally:
         (data / READY_NAME).unlink(missing_ok=True)
