@@ -6,7 +6,7 @@ The digest is over keys and ETags, so a rebuild that finds nothing changed ends 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +17,7 @@ from functions.index.generation import Skipped
 from functions.runtime.errors import Unavailable
 
 PARALLEL = 8
+GONE = ("NoSuchKey", "404")
 LARGEST = 32 << 20
 """Bytes of one object; a larger one is skipped, it would not fit beside the model."""
 
@@ -36,6 +37,18 @@ class Corpus:
 
     documents: tuple[Document, ...]
     skipped: tuple[Skipped, ...]
+
+
+class Documents(Protocol):
+    """Where documents are: they are listed, and fetched one by one. Blocking."""
+
+    def listing(self) -> list[Entry]:
+        """List the documents, by key."""
+        ...
+
+    def fetch(self, entry: Entry) -> bytes | None:
+        """Return a document; None when it vanished since the listing."""
+        ...
 
 
 class Bucket:
@@ -63,25 +76,30 @@ class Bucket:
         except (ClientError, BotoCoreError) as error:
             raise Unavailable(f"cannot list s3://{self.name}/{self.prefix}: {error}") from error
 
-    def read(self, entries: list[Entry]) -> Corpus:
-        """Fetch and parse; an object that vanished since the listing is left out."""
-        with ThreadPoolExecutor(PARALLEL) as pool:
-            parts = list(pool.map(self._read, entries))
-        documents = tuple(document for found, _ in parts for document in found)
-        return Corpus(documents, tuple(skipped for _, missed in parts for skipped in missed))
+    def fetch(self, entry: Entry) -> bytes | None:
+        """Return the object; None when it vanished since the listing."""
+        try:
+            body: bytes = self._s3.get_object(Bucket=self.name, Key=entry.key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in GONE:
+                return None
+            raise Unavailable(f"cannot read s3://{self.name}/{entry.key}: {error}") from error
+        return body
 
-    def _read(self, entry: Entry) -> tuple[list[Document], list[Skipped]]:
+
+def read(store: Documents, entries: list[Entry]) -> Corpus:
+    """Fetch and parse; an object that vanished since the listing is left out."""
+
+    def one(entry: Entry) -> tuple[list[Document], list[Skipped]]:
         if entry.size > LARGEST:
             return [], [Skipped(entry.key, f"it is larger than {LARGEST} bytes")]
-        try:
-            body = self._s3.get_object(Bucket=self.name, Key=entry.key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-                return [], []
-            raise Unavailable(f"cannot read s3://{self.name}/{entry.key}: {error}") from error
-        except BotoCoreError as error:
-            raise Unavailable(f"cannot read s3://{self.name}/{entry.key}: {error}") from error
-        return parse(entry.key, body)
+        body = store.fetch(entry)
+        return ([], []) if body is None else parse(entry.key, body)
+
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        parts = list(pool.map(one, entries))
+    documents = tuple(document for found, _ in parts for document in found)
+    return Corpus(documents, tuple(skipped for _, missed in parts for skipped in missed))
 
 
 def digest(entries: list[Entry]) -> str:

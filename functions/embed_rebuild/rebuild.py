@@ -15,7 +15,7 @@ import numpy as np
 from eventing.events import IndexRebuilt
 from functions.embed_rebuild import corpus
 from functions.embed_rebuild.build import build_chroma
-from functions.embed_rebuild.corpus import Bucket, Corpus, Entry
+from functions.embed_rebuild.corpus import Corpus, Documents, Entry
 from functions.embed_rebuild.vectors import VectorCache
 from functions.index import generation
 from functions.index.chunks import CHUNKER, Chunk, chunks, quotable
@@ -28,7 +28,7 @@ VECTORS_FILE = "vectors.sqlite"
 
 
 def rebuild(
-    store: IndexStore, bucket: Bucket, embedder: Embedder, now: datetime
+    store: IndexStore, bucket: Documents, embedder: Embedder, now: datetime
 ) -> IndexRebuilt | None:
     """Build and publish a generation; None when the current one is of this very corpus.
 
@@ -43,7 +43,7 @@ def rebuild(
             return None
         expected = None if current is None else current.generation
         previous = None if expected is None else store.path(expected)
-        found = bucket.read(entries)
+        found = corpus.read(bucket, entries)
         cache = VectorCache(store.root / VECTORS_FILE)
         content, embedded = _embedded(cache, embedder, found)
         recall = build_chroma(folder, previous, content.chunks, content.vectors)

@@ -1,4 +1,4 @@
-"""`inference`: `POST /v1/research`, whole or as server-sent events, and its OpenAPI document."""
+"""`inference`: `POST /v1/research`, whole or as server-sent events, and what else it is asked by."""
 
 import asyncio
 import json
@@ -12,10 +12,12 @@ from starlette.routing import Route
 
 from functions.index.embedder import open_embedder
 from functions.index.store import IndexStore
+from functions.inference import oip_api, openai_api
 from functions.inference.answerers import Answerer, Extractive
 from functions.inference.entities import Ner
 from functions.inference.generate import Generative
 from functions.inference.openapi import document
+from functions.inference.reading import ASKED, counted, json_body
 from functions.inference.research import Draft, Research
 from functions.inference.retrieve import Index
 from functions.inference.schema import parse_research
@@ -23,17 +25,14 @@ from functions.inference.settings import Settings
 from functions.registry.cache import ModelCache
 from functions.registry.errors import ReleaseMissing
 from functions.runtime import coldstart
-from functions.runtime.errors import Unavailable, UnsupportedMediaType
+from functions.runtime.errors import Unavailable
 from functions.runtime.function import Function, loaded
-from functions.runtime.metrics import counter, histogram
+from functions.runtime.model_metrics import INFERENCE_SECONDS
 
-MAX_BODY = 64 << 10
-MEDIA_TYPES = ("application/json", "application/x-www-form-urlencoded")
-"""The second is what `curl -d` says of whatever it is given; the body is JSON all the same."""
+MAX_BODY = 1 << 20
+"""Bytes: 256 texts to embed, with room."""
 JUST_STARTED = 5.0
 """Seconds after it became ready in which a process says, with its answers, how it started."""
-REQUESTS = counter("inference_requests", "Research questions by outcome", ("outcome",))
-LATENCY = histogram("inference_latency_seconds", "Seconds from question to answer")
 
 
 @asynccontextmanager
@@ -85,21 +84,13 @@ async def warm(research: Research) -> None:
 
 async def post_research(request: Request) -> Response:
     """`POST /v1/research`."""
-    _check_media_type(request)
-    asked = parse_research(await request.body())
+    asked = parse_research(await json_body(request))
     research = loaded(request, Research)
-    with LATENCY.labels().time():
-        draft = await research.draft(asked)
-        REQUESTS.labels(outcome="answered" if draft.answer.supported else "unsupported").inc()
+    with INFERENCE_SECONDS.labels(model=ASKED).time():
+        draft = await counted(research, asked)
         if asked.stream:
             return StreamingResponse(_events(research, draft), media_type="text/event-stream")
         return JSONResponse(_timed(await research.finish(draft)))
-
-
-def _check_media_type(request: Request) -> None:
-    media = request.headers.get("content-type", MEDIA_TYPES[0]).partition(";")[0].strip()
-    if media.lower() not in MEDIA_TYPES:
-        raise UnsupportedMediaType("send the question as application/json")
 
 
 async def _events(research: Research, draft: Draft) -> AsyncIterator[str]:
@@ -126,6 +117,8 @@ function = Function(
     routes=[
         Route("/v1/research", post_research, methods=["POST"]),
         Route("/openapi.json", get_openapi),
+        *openai_api.ROUTES,
+        *oip_api.ROUTES,
     ],
     warm=warm,
     max_body=MAX_BODY,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from functions.inference import openapi_clients
 from functions.inference.schema import DEFAULT_TOP_K, MOST_CHARACTERS, MOST_TAGS, MOST_TOP_K
 
 TEXT: dict[str, Any] = {"type": "string"}
@@ -36,7 +37,7 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "MarketResearchAI inference", "version": "1"},
-        "paths": {"/v1/research": {"post": research}},
+        "paths": {"/v1/research": {"post": research}} | openapi_clients.paths(responses),
         "components": {"schemas": _schemas()},
     }
 
@@ -49,6 +50,7 @@ def _schemas() -> dict[str, Any]:
             document=TEXT, title=TEXT, date=TEXT, text=TEXT, start=COUNT, end=COUNT, score=NUMBER
         ),
         "Entity": _object(text=TEXT, label=TEXT, start=COUNT, end=COUNT, score=NUMBER),
+        **openapi_clients.schemas(),
         "Error": _object(error=_object(code=TEXT, message=TEXT, request_id={})),
     }
 

@@ -69,7 +69,7 @@ def grounded(question: str, reply: str, shown: Sequence[tuple[Sentence, float]])
     place = {number: str(index) for index, number in enumerate(cited, start=1)}
     text = _MARKER.sub(lambda match: f"[{', '.join(place[n] for n in _numbers(match))}]", reply)
     citations = tuple(cite(*shown[number - 1]) for number in cited)
-    return Answer(text.strip(), citations, supported=True)
+    return Answer(" ".join(text.split()), citations, supported=True)
 
 
 def _cited(reply: str, count: int) -> list[int]:

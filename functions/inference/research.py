@@ -79,7 +79,7 @@ class Research:
         """Yield the citations one by one while `ner` works, then the whole body."""
         whole = asyncio.create_task(self.finish(draft))
         try:
-            for text, citation in parts(draft.answer):
+            for text, citation in parts(draft.answer) if draft.answer.supported else ():
                 yield "sentence", {"text": text, "citation": citation and asdict(citation)}
             yield "done", await whole
         finally:

@@ -39,17 +39,18 @@ class ResearchRequest:
 
 def parse_research(body: bytes) -> ResearchRequest:
     """Read the body of `POST /v1/research`."""
-    raw = _object(body)
+    raw = json_object(body)
     _only(raw, {"question", "top_k", "stream", "filters"}, "")
     return ResearchRequest(
-        question=_question(raw.get("question")),
+        question=question_text(raw.get("question"), "question"),
         top_k=_top_k(raw.get("top_k", DEFAULT_TOP_K)),
-        stream=_flag(raw.get("stream", False), "stream"),
+        stream=flag(raw.get("stream", False), "stream"),
         filters=_filters(raw.get("filters", {})),
     )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object; raises BadRequest for anything else."""
     try:
         raw = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -65,14 +66,23 @@ def _only(raw: Mapping[str, Any], known: set[str], where: str) -> None:
         raise Invalid(f"`{where}{unknown[0][:40]}` is not a field of this request")
 
 
-def _question(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise Invalid("`question` must be a text that is not empty")
-    if len(value) > MOST_CHARACTERS:
-        raise Invalid(f"`question` has {len(value)} characters, {MOST_CHARACTERS} are allowed")
+def question_text(value: object, name: str) -> str:
+    """Check a question; `name` is its field in messages."""
+    text = text_of(value, name).strip()
+    if not text:
+        raise Invalid(f"`{name}` must be a text that is not empty")
+    if len(text) > MOST_CHARACTERS:
+        raise Invalid(f"`{name}` has {len(text)} characters, {MOST_CHARACTERS} are allowed")
+    return text
+
+
+def text_of(value: object, name: str) -> str:
+    """Check that a value is text which can be sent on."""
+    if not isinstance(value, str):
+        raise Invalid(f"`{name}` must be a text")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise Invalid("`question` holds half of a surrogate pair, which is no text")
-    return value.strip()
+        raise Invalid(f"`{name}` holds half of a surrogate pair, which is no text")
+    return value
 
 
 def _top_k(value: object) -> int:
@@ -81,7 +91,8 @@ def _top_k(value: object) -> int:
     return value
 
 
-def _flag(value: object, name: str) -> bool:
+def flag(value: object, name: str) -> bool:
+    """Check that a value is true or false."""
     if not isinstance(value, bool):
         raise Invalid(f"`{name}` must be true or false")
     return value
@@ -91,13 +102,10 @@ def _filters(value: object) -> Filters:
     if not isinstance(value, dict):
         raise Invalid("`filters` must be an object")
     _only(value, {"date_from", "date_to", "source", "tags"}, "filters.")
-    source = value.get("source", "")
-    if not isinstance(source, str):
-        raise Invalid("`filters.source` must be a text")
     return Filters(
         date_from=_date(value.get("date_from", ""), "date_from"),
         date_to=_date(value.get("date_to", ""), "date_to"),
-        source=source,
+        source=text_of(value.get("source", ""), "filters.source"),
         tags=_tags(value.get("tags", [])),
     )
 

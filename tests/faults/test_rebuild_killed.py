@@ -23,8 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import chromadb, numpy as np
 from functions.embed_rebuild import vectors
-from functions.embed_rebuild.corpus import Corpus, Entry
-from functions.embed_rebuild.documents import parse
+from functions.embed_rebuild.corpus import Entry
 from functions.embed_rebuild.rebuild import rebuild
 from functions.index.store import IndexStore
 
@@ -45,10 +44,9 @@ class Embedder:
 class Bucket:
     def listing(self):
         return [Entry(f"documents/{n}.txt", version, 1) for n in range(10)]
-    def read(self, entries):
-        texts = [f"Document {n} of version {version} says something." for n in range(10)]
-        found = [parse(e.key, t.encode())[0][0] for e, t in zip(entries, texts)]
-        return Corpus(tuple(found), ())
+    def fetch(self, entry):
+        number = entry.key.removeprefix("documents/").removesuffix(".txt")
+        return f"Document {number} of version {version} says something.".encode()
 
 def watch(event, args):
     global count

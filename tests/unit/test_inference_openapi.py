@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 
 from functions.inference.answer import Citation
+from functions.inference.app import function
 from functions.inference.openapi import REFUSALS, document
 from functions.inference.schema import MOST_CHARACTERS, MOST_TOP_K, Filters, ResearchRequest
 from functions.runtime import errors
@@ -37,3 +38,8 @@ def test_every_reference_leads_somewhere() -> None:
     references = re.findall(r"'#/components/schemas/(\w+)'", str(document()))
     assert references
     assert set(references) <= set(SCHEMAS)
+
+
+def test_every_path_is_described_and_no_other() -> None:
+    served = {route.path for route in function.routes} - {"/openapi.json"}  # type: ignore[attr-defined] # all are Routes
+    assert set(document()["paths"]) == served
