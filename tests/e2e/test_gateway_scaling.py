@@ -162,3 +162,14 @@ async def test_the_end_of_the_platform_ends_a_process_that_ignores_sigterm(tmp_p
         pid = int((await plane.answered()).text.split()[1])
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
+
+
+async def test_more_sleeping_services_than_a_user_may_watch_files(plane: Plane) -> None:
+    for number in range(150):
+        name = f"s{number}-00001"
+        plane.revision(name)
+        plane.store.update_status("Revision", "ns", name, {"actualReplicas": 0})
+        plane.route({"revisionName": name, "percent": 100}, name=f"s{number}")
+    for number in (0, 149):
+        answer = await plane.answered(f"s{number}.ns.localhost")
+        assert answer.text.startswith(f"s{number}-00001")

@@ -102,3 +102,9 @@ def test_unknown_hosts_get_a_404_in_words() -> None:
     last = made([]).routes["virtual_hosts"][-1]["routes"][0]["direct_response"]
     assert last["status"] == 404
     assert "no Route" in last["body"]["inline_string"]
+
+
+def test_a_revision_long_asleep_has_only_the_way_to_the_activator() -> None:
+    resources = made([route(to(A))], Target(A, direct=False))
+    assert [*resources.clusters] == ["act/ns/web-00001"]
+    assert resources.endpoints == {}

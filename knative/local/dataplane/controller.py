@@ -7,6 +7,7 @@ state at least as new as the call, so a replica that `drain` let go gets no new 
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from knative.local.dataplane import routing
 from knative.local.dataplane.envoy import Envoy
@@ -16,6 +17,9 @@ from knative.local.pods import PodRunner, Replica
 from knative.local.store import Object, Store
 
 QUIET_TIMES = 2
+# Envoy watches a file for each Revision's replicas, and Linux gives a user 128 watchers: so only
+# those that run, and the last that did, have one.
+SLEEPERS_KEPT = 32
 FIXED = {
     "broker-ingress.knative-eventing.svc.cluster.local": "broker-ingress",
     "request-metrics.knative-serving.svc.cluster.local": "request-metrics",
@@ -30,8 +34,9 @@ class DataPlane:
         # A restart goes on with the routes there were, before anything is reconciled.
         self._routes = _by_key(store.list("Route"))
         self._revisions = _by_key(store.list("Revision"))
-        # A cluster lives as long as its Revision, so that its counters do not start again.
+        # A cluster lives longer than its replicas, so that its counters do not start again.
         self._known: dict[Key, Target] = {}
+        self._awake: dict[Key, None] = {}  # have or had replicas, the last to have some at the end
         self._taken: dict[Key, frozenset[int]] = {}  # ports that Envoy sends new requests to
         self._listeners: list[Callable[[], None]] = []
         self._asked = self._done = 0
@@ -119,7 +124,14 @@ class DataPlane:
                     self._known.setdefault(key, Target(key))
         for key in [*self._known]:
             self._refresh(key)
-        return routing.build(self._routes.values(), self._known, self._domain, FIXED)
+        self._remember_the_awake()
+        targets = {k: replace(t, direct=k in self._awake) for k, t in self._known.items()}
+        return routing.build(self._routes.values(), targets, self._domain, FIXED)
+
+    def _remember_the_awake(self) -> None:
+        awake = {key for key, target in self._known.items() if target.endpoints}
+        asleep = [key for key in self._awake if key in self._known and key not in awake]
+        self._awake = dict.fromkeys([*asleep[-SLEEPERS_KEPT:], *awake])
 
     def _refresh(self, key: Key) -> None:
         replicas = self._runner.replicas(key)

@@ -41,6 +41,7 @@ class Target:
     concurrency: int = 0
     timeout: int = 300
     h2c: bool = False
+    direct: bool = True  # whether Envoy keeps a cluster for its replicas, also while there are none
 
     @property
     def ready(self) -> bool:
@@ -92,7 +93,9 @@ def build(
         "virtual_hosts": hosts,
     }
     clusters = {c["name"]: c for t in targets.values() for c in _clusters(t)}
-    endpoints = {n: _load_assignment(n, t) for t in targets.values() if (n := _direct(t))}
+    endpoints = {
+        n: _load_assignment(n, t) for t in targets.values() if t.direct and (n := _direct(t))
+    }
     return Resources(table, clusters, endpoints)
 
 
@@ -221,8 +224,13 @@ def _clusters(target: Target) -> Iterator[Json]:
             },
         },
     }
+    if target.direct:
+        yield _direct_cluster(target)
+
+
+def _direct_cluster(target: Target) -> Json:
     name = _direct(target)
-    yield {
+    return {
         **base_cluster(name, h2c=target.h2c, limit=target.concurrency),
         "type": "EDS",
         "lb_policy": "LEAST_REQUEST",
