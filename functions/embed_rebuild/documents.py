@@ -1,28 +1,26 @@
 """One object of the bucket → the documents in it, or the reason why it cannot be read.
 
 Pure. Offsets of citations count in `Document.text`: for Markdown and plain text that is the file
-itself, for HTML its visible text, for JSON lines the line's `text`.
+itself, for HTML and PDF the text that is read out of them, for JSON lines the line's `text`.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from typing import Any
 
+from functions.embed_rebuild import html_text, pdf
 from functions.index.chunks import Document
 from functions.index.generation import Skipped
 
+READER = "documents-v2"
+"""Changes when the same bytes are read differently: then everything is read again."""
 _FRONT_MATTER = re.compile(
     r"---[ \t]*\r?\n(?P<head>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE
 )
 _FIELD = re.compile(r"^(?P<name>[A-Za-z_]+):[ \t]*(?P<value>.*?)[ \t\r]*$", re.MULTILINE)
 _HEADING = re.compile(r"^#[ \t]+(?P<title>.+?)[ \t#\r]*$", re.MULTILINE)
-_BLOCKS = frozenset(
-    ("address", "article", "blockquote", "br", "dd", "div", "dt", "figcaption", "h1", "h2", "h3")
-) | frozenset(("h4", "h5", "h6", "hr", "li", "p", "pre", "section", "table", "td", "th", "tr"))
-_HIDDEN = frozenset(("script", "style", "template", "noscript"))
 
 
 class UnreadableError(Exception):
@@ -44,6 +42,10 @@ def parse(key: str, body: bytes) -> tuple[list[Document], list[Skipped]]:
 
 def _read(key: str, body: bytes, skipped: list[Skipped]) -> list[Document]:
     suffix = PurePosixPath(key).suffix.lower()
+    if suffix == ".pdf":
+        return [_pdf(key, body, skipped)]
+    if suffix in (".html", ".htm"):
+        return [_html(key, body)]
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,13 +83,19 @@ def _plain(key: str, text: str) -> Document:
     return Document(id=key, title=_name(key), text=text)
 
 
-def _html(key: str, text: str) -> Document:
-    page = _Page()
-    page.feed(text)
-    page.close()
-    visible = re.sub(r"[ \t\r\f\v]*\n\s*", "\n\n", "".join(page.parts)).strip()
-    title = " ".join("".join(page.title).split())
-    return Document(id=key, title=title or _name(key), text=visible, date=page.date)
+def _html(key: str, body: bytes) -> Document:
+    page = html_text.read(body)
+    return Document(id=key, title=page.title or _name(key), text=page.text, date=page.date)
+
+
+def _pdf(key: str, body: bytes, skipped: list[Skipped]) -> Document:
+    try:
+        found = pdf.read(body)
+    except pdf.UnreadablePdf as error:
+        raise UnreadableError(str(error)) from error
+    if found.cut:
+        skipped.append(Skipped(key, found.cut))
+    return Document(id=key, title=found.title or _name(key), text=found.text, date=found.date)
 
 
 def _json_lines(key: str, text: str, skipped: list[Skipped]) -> list[Document]:
@@ -127,40 +135,7 @@ READERS: Mapping[str, Callable[[str, str], Document]] = {
     ".md": _markdown,
     ".markdown": _markdown,
     ".txt": _plain,
-    ".html": _html,
-    ".htm": _html,
 }
-
-
-class _Page(HTMLParser):
-    """Collects the visible text, the title and `<meta name=date>`."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.title: list[str] = []
-        self.date = ""
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _HIDDEN or tag == "title":
-            self._open.append(tag)
-        elif tag in _BLOCKS:
-            self.parts.append("\n")
-        elif tag == "meta" and ("name", "date") in attrs:
-            self.date = dict(attrs).get("content") or ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._open and self._open[-1] == tag:
-            self._open.pop()
-        elif tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._open:
-            self.parts.append(re.sub(r"\s+", " ", data))
-        elif self._open[-1] == "title":
-            self.title.append(data)
 
 
 def _unquoted(value: str) -> str:

@@ -60,7 +60,8 @@ def test_each_json_line_is_a_document_and_a_bad_one_stops_no_other() -> None:
 @pytest.mark.parametrize(
     ("key", "body", "reason"),
     [
-        ("documents/a.pdf", b"%PDF-1.7", "not a readable kind"),
+        ("documents/a.pdf", b"%PDF-1.7", "damaged"),
+        ("documents/a.docx", b"PK", "not a readable kind"),
         ("documents/a", b"text", "without an ending"),
         ("documents/a.txt", b"\xff\xfe\x00", "not UTF-8"),
         ("documents/a.md", b"---\ntitle: x\n---\n \n", "no text"),
