@@ -78,11 +78,10 @@ class CacheWriter:
         """Drop the versions that retention names, and entries that no version names."""
         with self._records():
             known = known_versions(self.cache)
-            spared = {*in_use}
-            dropped = to_prune(known, spared, keep)
+            dropped = to_prune(known, in_use, keep)
             for item in dropped:
                 self.cache.record_path(item.name, item.version).unlink(missing_ok=True)
-            spared |= {item.digest for item in known if item not in dropped}
+            spared = {*in_use, *(item.digest for item in known if item not in dropped)}
             for entry in list_folder(self.cache.entries):
                 if f"sha256:{entry.name}" not in spared:
                     self._discard(entry)
@@ -98,11 +97,13 @@ class CacheWriter:
         return exclusive(self._locks / "records", wait=True)
 
     def _record(self, manifest: Manifest) -> None:
-        path = self.cache.record_path(manifest.name, manifest.version)
+        path, content = self.cache.record_path(manifest.name, manifest.version), manifest.to_bytes()
+        if path.is_file() and path.read_bytes() == content:
+            return  # the same announcement again: nothing to write, nothing to flush
         partial = self._staging / "record" / "partial"
         for folder in (path.parent, partial.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(manifest.to_bytes())
+        partial.write_bytes(content)
         _flush(partial)
         partial.replace(path)
         _flush(path.parent)
