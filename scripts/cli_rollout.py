@@ -1,25 +1,33 @@
 """`marketresearch rollout`: see and steer rollouts, on any platform that KUBECONFIG leads to.
 
-Exit codes: 0 fine (for `watch`: Succeeded), 1 the rollout ended otherwise, 2 wrong use,
-3 the platform cannot be reached or refuses.
+Exit codes: 0 fine (for `watch`: Succeeded), 1 the rollout ended otherwise or the command does not
+apply, 2 wrong use, 3 the platform cannot be reached or refuses, 4 `watch` gave up before the end.
 """
 
 import asyncio
 import json
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from copy import deepcopy
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+import yaml
+from rich.console import Console
+from rich.live import Live
 
 from knative.serving import errors, policy, state
-from knative.serving.client import SERVICES, KubeClient
+from knative.serving.client import REVISIONS, SERVICES, KubeClient
 from knative.serving.kubeconfig import NoCluster, find
-from knative.serving.objects import Object
+from knative.serving.objects import Object, template_of
 from knative.serving.observation import COMMAND
 from knative.serving.table import Phase
+from scripts import rollout_view as view
 
 app = typer.Typer(no_args_is_help=True, help="See and steer rollouts.")
 T = TypeVar("T")
@@ -27,12 +35,14 @@ Service = Annotated[str, typer.Argument(help="The Knative Service, for example n
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 _POLL_SECONDS = 1.0
 _UNREACHABLE = 3
+_UNFINISHED = 4
 
 
 @app.command()
 def status(service: Service, *, json_: Json = False) -> None:
     """Print where the rollout is."""
-    _show(_summary(_run(lambda kube: kube.get(SERVICES, service))), json_=json_)
+    found = _run(lambda kube: kube.get(SERVICES, service))
+    _show(view.summary(found, _known(found)), json_=json_)
 
 
 @app.command()
@@ -54,8 +64,8 @@ def watch(
     seconds: Annotated[float, typer.Option(help="Give up after so long")] = 3600.0,
     json_: Json = False,
 ) -> None:
-    """Print each change until the rollout ends; exit 0 only when it Succeeded."""
-    raise typer.Exit(0 if _run(lambda kube: _follow(kube, service, seconds, json_=json_)) else 1)
+    """Follow the rollout until it ends: live on a terminal, else a line a change."""
+    raise typer.Exit(_run(lambda kube: _follow(kube, service, seconds, json_=json_)))
 
 
 @app.command()
@@ -65,9 +75,65 @@ def promote(service: Service) -> None:
 
 
 @app.command()
-def abort(service: Service) -> None:
-    """Roll back: the running candidate, or a promotion whose old Revision is still warm."""
+def pause(service: Service) -> None:
+    """Stay at the present weight until `resume`; a failing candidate is still rolled back."""
+    _run(lambda kube: _command(kube, service, "pause"))
+
+
+@app.command()
+def resume(service: Service) -> None:
+    """Go on after `pause`, or open the gate that the rollout waits at."""
+    _run(lambda kube: _command(kube, service, "resume"))
+
+
+@app.command()
+def rollback(service: Service) -> None:
+    """Go back: from the running candidate, or from a promotion whose old Revision is still warm."""
     _run(lambda kube: _command(kube, service, "abort"))
+
+
+@app.command()
+def abort(service: Service) -> None:
+    """Do what `rollback` does."""
+    rollback(service)
+
+
+@app.command()
+def retry(
+    service: Service,
+    *,
+    insist: Annotated[bool, typer.Option("--insist", help="Also a model that was refused")] = False,
+) -> None:
+    """Try the candidate that was rolled back once more; a refused model only with --insist."""
+    _run(lambda kube: _retry(kube, service, insist=insist))
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Manifests, YAML or JSON; - is standard input")],
+) -> None:
+    """Validate the rollout policies in manifests; exit 1 names each field that makes no sense."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        objects = [item for item in yaml.safe_load_all(text) if isinstance(item, dict)]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        typer.echo(f"{file}: {error}", err=True)
+        raise typer.Exit(2) from error
+    problems = [problem for item in objects for problem in _problems(item)]
+    for problem in problems:
+        typer.echo(problem, err=True)
+    raise typer.Exit(int(bool(problems)))
+
+
+def _problems(item: Object) -> list[str]:
+    meta = item.get("metadata") or {}
+    text = (meta.get("annotations") or {}).get(policy.ANNOTATION)
+    try:
+        if text is not None:
+            policy.parse(str(text))
+    except policy.PolicyInvalid as problem:
+        return [f"{item.get('kind')}/{meta.get('name')}: {problem}"]
+    return []
 
 
 def connect() -> KubeClient:
@@ -75,18 +141,24 @@ def connect() -> KubeClient:
     return KubeClient(find(os.environ))
 
 
-async def _follow(kube: KubeClient, service: str, seconds: float, *, json_: bool) -> bool:
+async def _follow(kube: KubeClient, service: str, seconds: float, *, json_: bool) -> int:
     deadline, last = time.monotonic() + seconds, ""
-    while time.monotonic() < deadline:
-        summary = _summary(await kube.get(SERVICES, service))
-        text = json.dumps(summary)
-        if text != last:
-            last = text
-            _show(summary, json_=json_)
-        if not summary["active"]:
-            return bool(summary["phase"] == Phase.SUCCEEDED)
-        await asyncio.sleep(_POLL_SECONDS)
-    return False
+    console = Console()
+    live = Live(console=console) if console.is_terminal and not json_ else None
+    with live or nullcontext():
+        while time.monotonic() < deadline:
+            found = await kube.get(SERVICES, service)
+            known = _known(found)
+            said = view.summary(found, known)
+            if live:
+                live.update(view.screen(found, known, time.time()), refresh=True)
+            elif last != json.dumps(said):
+                last = json.dumps(said)
+                _show(said, json_=json_)
+            if not known.active:
+                return int(known.phase != Phase.SUCCEEDED)
+            await asyncio.sleep(_POLL_SECONDS)
+    return _UNFINISHED
 
 
 async def _command(kube: KubeClient, service: str, verb: str) -> None:
@@ -104,6 +176,23 @@ async def _command(kube: KubeClient, service: str, verb: str) -> None:
     typer.echo(f"{verb} {known.candidate}: asked for")
 
 
+async def _retry(kube: KubeClient, service: str, *, insist: bool) -> None:
+    found = await kube.get(SERVICES, service)
+    known = _known(found)
+    if known.phase is not Phase.FAILED or not known.candidate:
+        typer.echo(f"{service} has nothing to retry: it is {known.phase.value}", err=True)
+        raise typer.Exit(1)
+    if known.digest in known.refused and not insist:
+        typer.echo(f"{known.digest} was refused: {known.reason}; --insist tries it", err=True)
+        raise typer.Exit(1)
+    after = deepcopy(found)
+    after["spec"]["template"] = template_of(await kube.get(REVISIONS, known.candidate))
+    forgiven = known.forgiving(known.digest or "")
+    after["metadata"]["annotations"][state.ANNOTATION] = state.dump(forgiven)
+    await kube.update(SERVICES, after)
+    typer.echo(f"{known.candidate} is tried again")
+
+
 def _known(service: Object) -> state.State:
     found = state.of(service)
     if found:
@@ -114,28 +203,11 @@ def _known(service: Object) -> state.State:
     raise typer.Exit(1)
 
 
-def _summary(service: Object) -> dict[str, Any]:
-    known = _known(service)
-    return {
-        "service": service["metadata"]["name"],
-        "phase": known.phase.value,
-        "active": known.active,
-        "stable": known.stable,
-        "candidate": known.candidate,
-        "previous": known.previous,
-        "weights": dict(known.weights or {}),
-        "digest": known.digest,
-        "refused": list(known.refused),
-        "why": known.reason,
-    }
-
-
 def _show(summary: dict[str, Any], *, json_: bool) -> None:
     if json_:
         typer.echo(json.dumps(summary))
         return
-    weights = ", ".join(f"{name} {percent} %" for name, percent in summary["weights"].items())
-    typer.echo(f"{summary['service']}: {summary['phase']}  [{weights}]  {summary['why']}")
+    typer.echo(view.line(summary))
 
 
 def _run(work: Callable[[KubeClient], Awaitable[T]]) -> T:

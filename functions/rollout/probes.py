@@ -16,9 +16,9 @@ from functions.rollout import golden
 from functions.rollout.settings import Settings
 from functions.rollout.warm import ENTITIES, warm
 from knative.serving import samples, traffic
+from knative.serving.effects import address
 from knative.serving.observation import Facts, GoldenResult, Observation
 from knative.serving.policy import Policy
-from knative.serving.rollout import address
 from knative.serving.state import State
 from knative.serving.table import Phase
 

@@ -12,6 +12,7 @@ from functions.registry.errors import RegistryError
 from functions.registry.manifest import split_folder
 from functions.registry.version import Version
 from knative.serving import policy, state
+from knative.serving.effects import begin
 from knative.serving.objects import (
     Object,
     fingerprint,
@@ -19,7 +20,6 @@ from knative.serving.objects import (
     service_view,
     with_model,
 )
-from knative.serving.rollout import begin
 
 
 @dataclass(frozen=True, slots=True)

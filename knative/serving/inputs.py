@@ -23,7 +23,13 @@ def read(seen: Observation, state: State, policy: Policy, now: float) -> Found:
     found = _person(seen, state, policy) or _broken(seen, state)
     if found:
         return found
-    return _READERS[state.phase](seen, state, policy, now)
+    found = _READERS[state.phase](seen, state, policy, now)
+    return _armed(found) if state.held else found
+
+
+def _armed(found: Found) -> Found:
+    """While a person is waited for, time does not count and nothing advances; failing still does."""
+    return found if found and found[0] in {Input.FAILING, Input.REFUSED, Input.MEASURED} else None
 
 
 def _at_rest(seen: Observation, state: State, now: float) -> Found:
@@ -47,11 +53,26 @@ def _person(seen: Observation, state: State, policy: Policy) -> Found:
         return None
     if seen.service.template != state.template and policy.on_new == "supersede":
         return Input.OUTDATED, "a newer template arrived"
-    command = seen.command()
-    if command in {("promote", state.candidate), ("abort", state.candidate)}:
-        verb = "promote" if command == ("promote", state.candidate) else "abort"
-        return Input(f"person: {verb}"), f"a person said {verb}"
-    return None
+    return _commanded(seen, state)
+
+
+def _commanded(seen: Observation, state: State) -> Found:
+    verb, candidate = seen.command() or ("", None)
+    if verb not in _VERBS or candidate != state.candidate:
+        return None
+    if verb == _AGAINST.get(state.held, "resume"):
+        return None
+    return _VERBS[verb], f"a person said {verb}"
+
+
+_VERBS = {
+    "promote": Input.PROMOTE,
+    "abort": Input.ABORT,
+    "pause": Input.PAUSE,
+    "resume": Input.RESUME,
+}
+_AGAINST = {"pause": "pause", "gate": ""}
+"""What makes no sense: to pause what is paused, and (the default) to resume what is not held."""
 
 
 def _hand(seen: Observation, state: State) -> str:
@@ -150,6 +171,8 @@ def _inconclusive(
 def _onward(seen: Observation, state: State, policy: Policy, evidence: str) -> Found:
     if not seen.ready(state.candidate):
         return None
+    if state.weight() in policy.gates and state.opened != state.step:
+        return Input.GATED, f"{evidence}; waits at the gate of {state.weight()} %"
     following = policy.steps[state.step + 1 :]
     last = not following or following[0] == traffic.WHOLE
     return (Input.LAST if last else Input.SUCCESSFUL), evidence

@@ -24,6 +24,7 @@ class Policy:
     """How a candidate of one Service is judged.
 
     steps: percents that the candidate gets, rising, the last 100 (promotion).
+    gates: the percents of `steps` after which a person has to say `resume`; rollback stays armed.
     step_interval_seconds: the least time at a step.
     min_samples: requests that each side needs before a step is Successful.
     max_error_ratio: the candidate's error rate may be this many times the stable one's.
@@ -43,6 +44,7 @@ class Policy:
     """
 
     steps: tuple[int, ...] = (5, 25, 50, 100)
+    gates: tuple[int, ...] = ()
     step_interval_seconds: float = 30.0
     min_samples: int = 50
     max_error_ratio: float = 1.0
@@ -79,16 +81,19 @@ def _one_of(choices: tuple[str, ...]) -> _Check:
     return lambda value: value in choices, f"one of {', '.join(choices)}"
 
 
-def _rising(value: Any) -> bool:
+def _percents(value: Any) -> bool:
     whole = isinstance(value, list) and all(type(step) is int for step in value)
-    if not whole or not value:
-        return False
-    return bool(value == sorted(set(value)) and value[0] > 0 and value[-1] == WHOLE)
+    return whole and bool(value == sorted(set(value)))
+
+
+def _rising(value: Any) -> bool:
+    return _percents(value) and bool(value) and value[0] > 0 and bool(value[-1] == WHOLE)
 
 
 _DAY = 86_400.0
 _CHECKS: Mapping[str, _Check] = {
     "steps": (_rising, "a rising list of whole percents above 0 that ends with 100"),
+    "gates": (_percents, "a rising list of percents that are steps below 100"),
     "step_interval_seconds": _number(0, _DAY),
     "min_samples": (lambda value: type(value) is int and value > 0, "a whole number above 0"),
     "max_error_ratio": _number(1, 1000),
@@ -118,10 +123,12 @@ def parse(text: str) -> Policy:
         raise PolicyInvalid("policy must be a JSON object")
     for name, value in raw.items():
         _check(name, value)
-    values: dict[str, Any] = {**raw}
-    if "steps" in raw:
-        values["steps"] = tuple(raw["steps"])
-    return Policy(**values)
+    lists = {name: tuple(value) for name, value in raw.items() if isinstance(value, list)}
+    policy = Policy(**{**raw, **lists})
+    strange = sorted(set(policy.gates) - set(policy.steps[:-1]))
+    if strange:
+        raise PolicyInvalid(f"gates: {strange[0]} is no step below 100; steps are {policy.steps}")
+    return policy
 
 
 def _check(name: str, value: Any) -> None:

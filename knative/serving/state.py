@@ -33,7 +33,8 @@ class State:
     rollout did (seconds since the epoch). needed: replicas that promotion waits for. golden: what
     the golden set said. previous, previous_until: who is kept warm, and until when. outbox: events
     that are due (`[type, payload, traceparent]`). trace: the traceparent of what began it.
-    history: `[time, phase, weight, why]` of every traffic write.
+    history: `[time, phase, weight, why]` of every traffic write. held: why the rollout waits for a
+    person, `pause` or `gate`; opened: the step whose gate a person has opened.
     """
 
     phase: Phase
@@ -55,6 +56,8 @@ class State:
     refused: tuple[str, ...] = ()
     outbox: tuple[tuple[str, Mapping[str, Any], str], ...] = ()
     history: tuple[tuple[float, str, int, str], ...] = ()
+    held: str = ""
+    opened: int = -1
 
     @property
     def active(self) -> bool:

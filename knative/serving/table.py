@@ -48,6 +48,9 @@ class Input(StrEnum):
     OUTDATED = "a newer template"
     PROMOTE = "person: promote"
     ABORT = "person: abort"
+    PAUSE = "person: pause"
+    RESUME = "person: resume"
+    GATED = "passed, at a gate"
     EXPIRED = "warm window over"
 
 
@@ -66,6 +69,8 @@ class Effect(StrEnum):
     DROP = "all to stable"
     LET_GO = "leave traffic alone"
     RELEASE = "untag previous"
+    HOLD = "hold, rollback armed"
+    GO_ON = "go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ def _rows() -> dict[tuple[Phase, Input], Transition]:
         (Phase.CANARY, Input.MEASURED): Transition(Phase.CANARY, Effect.BASELINE),
         (Phase.CANARY, Input.SUCCESSFUL): Transition(Phase.CANARY, Effect.STEP),
         (Phase.CANARY, Input.LAST): Transition(Phase.PROMOTING, Effect.NOTE),
+        (Phase.CANARY, Input.GATED): Transition(Phase.CANARY, Effect.HOLD),
         (Phase.CANARY, Input.FAILING): Transition(Phase.ROLLING_BACK, Effect.RESTORE),
         (Phase.PROMOTING, Input.CAPACITY): Transition(Phase.PROMOTING, Effect.SHIFT),
         (Phase.PROMOTING, Input.ROUTED): Transition(Phase.SUCCEEDED, Effect.KEEP),
@@ -98,6 +104,9 @@ def _rows() -> dict[tuple[Phase, Input], Transition]:
     }
     for phase in (Phase.EVALUATING, Phase.CANARY):
         rows[phase, Input.PROMOTE] = Transition(Phase.PROMOTING, Effect.NOTE)
+    for phase in (Phase.WARMING, Phase.EVALUATING, Phase.CANARY):
+        rows[phase, Input.PAUSE] = Transition(phase, Effect.HOLD)
+        rows[phase, Input.RESUME] = Transition(phase, Effect.GO_ON)
     for phase in ACTIVE[:-1]:
         for bad in (Input.BROKEN, Input.OVERDUE, Input.ABORT):
             rows[phase, bad] = Transition(Phase.ROLLING_BACK, Effect.RESTORE)

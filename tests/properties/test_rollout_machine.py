@@ -23,11 +23,13 @@ POLICY = {"steps": [10, 50, 100], "step_interval_seconds": 2, "max_inconclusive_
 class Lives(RuleBasedStateMachine):
     """A Service, its callers and its operators."""
 
-    @initialize(on_new=st.sampled_from(["supersede", "queue"]))
-    def deploy(self, on_new: str) -> None:
+    @initialize(
+        on_new=st.sampled_from(["supersede", "queue"]), gates=st.sampled_from([[], [10], [50]])
+    )
+    def deploy(self, on_new: str, gates: list[int]) -> None:
         self.loop = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
-        policy = {**POLICY, "on_new": on_new, "start_deadline_seconds": 60}
+        policy = {**POLICY, "on_new": on_new, "gates": gates, "start_deadline_seconds": 60}
         self.world = World(Path(self.folder.name), policy)
         self.world.failing_values = {"failing"}
         self.world.api.broken = {"crashing"}
@@ -70,8 +72,11 @@ class Lives(RuleBasedStateMachine):
     def the_source_of_samples_fails(self, down: bool) -> None:  # noqa: FBT001 - as above
         self.world.metrics_down = down
 
-    @rule(verb=st.sampled_from(["promote", "abort"]))
+    @rule(verb=st.sampled_from(["promote", "abort", "pause", "resume"]))
     def a_person_commands(self, verb: str) -> None:
+        self.say(verb)
+
+    def say(self, verb: str) -> None:
         words = f"{verb} {self.world.state().candidate}"
         self.world.api.apply(
             "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
@@ -113,7 +118,10 @@ class Lives(RuleBasedStateMachine):
 
     def finish(self) -> None:
         self.world.metrics_down, self.world.rate = False, 400
-        self.loop.run(self.world.settle())
+        for _ in range(8):  # gates and pauses are waited at for ever
+            self.loop.run(self.world.settle(40))
+            if self.world.state().held:
+                self.say("resume")
         self.loop.run(self.world.settle())
         state = self.world.state()
         assert not state.active

@@ -1,15 +1,21 @@
 """`marketresearch rollout`: what each command prints, writes, and exits with."""
 
 import json
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from knative.serving.client import KubeClient
 from knative.serving.kubeconfig import Cluster
 from knative.serving.observation import COMMAND
-from scripts import cli_rollout
+from knative.serving.policy import ANNOTATION, Policy
+from knative.serving.state import State
+from knative.serving.table import Phase
+from scripts import cli_rollout, rollout_view
 from tests.support.knative_api import NAMESPACE
 from tests.support.rollout_world import World, run
 
@@ -59,7 +65,7 @@ def test_watch_exits_by_how_the_rollout_ended(world: World, level: str, code: in
     assert command("watch", "ner").exit_code == code
 
 
-@pytest.mark.parametrize("verb", ["promote", "abort"])
+@pytest.mark.parametrize("verb", ["promote", "abort", "pause", "resume", "rollback"])
 def test_a_command_is_written_for_the_running_candidate(world: World, verb: str) -> None:
     assert command(verb, "ner").exit_code == 1
     world.rate = 0
@@ -67,7 +73,7 @@ def test_a_command_is_written_for_the_running_candidate(world: World, verb: str)
     run(world.event())
     assert command(verb, "ner").exit_code == 0
     written = world.api.service()["metadata"]["annotations"][COMMAND]
-    assert written == f"{verb} ner-00002"
+    assert written == f"{'abort' if verb == 'rollback' else verb} ner-00002"
 
 
 def test_an_unknown_service_and_one_without_a_rollout_have_their_exit_codes(world: World) -> None:
@@ -76,3 +82,83 @@ def test_an_unknown_service_and_one_without_a_rollout_have_their_exit_codes(worl
     result = command("status", "ner")
     assert result.exit_code == 1
     assert "no rollout policy" in result.stderr
+
+
+def test_watch_gives_up_with_a_code_of_its_own(world: World) -> None:
+    world.rate = 0
+    world.deploy(LEVEL="2")
+    run(world.event())
+    assert command("watch", "ner", "--seconds", "0.1").exit_code == 4
+
+
+def test_retry_makes_a_rolled_back_candidate_a_candidate_again(world: World) -> None:
+    assert command("retry", "ner").exit_code == 1
+    world.failing_values = {"bad"}
+    world.deploy(LEVEL="bad")
+    run(world.settle())
+    world.failing_values = set()
+    assert command("retry", "ner").exit_code == 0
+    run(world.settle())
+    assert world.state().phase is Phase.SUCCEEDED
+    assert world.api.service()["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "LEVEL", "value": "bad"}
+    ]
+
+
+def test_a_refused_model_is_tried_again_only_when_someone_insists(world: World) -> None:
+    world.failing_values = {"bad"}
+    world.deploy(LEVEL="bad")
+    run(world.settle())
+    known = replace(world.state(), digest="sha256:a", refused=("sha256:a",))
+    world.api.apply(
+        "ner",
+        lambda service: service["metadata"]["annotations"].update(
+            {cli_rollout.state.ANNOTATION: cli_rollout.state.dump(known)}
+        ),
+    )
+    refused = command("retry", "ner")
+    assert refused.exit_code == 1
+    assert "--insist" in refused.stderr
+    assert command("retry", "ner", "--insist").exit_code == 0
+    assert world.state().refused == ()
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "says"),
+    [
+        ('{"steps": [5, 100], "gates": [5]}', 0, ""),
+        ('{"steps": [50, 5]}', 1, "Service/ner: steps: must be"),
+        ("nonsense", 1, "Service/ner: policy is not JSON"),
+    ],
+)
+def test_check_names_the_field_of_a_policy_that_makes_no_sense(
+    tmp_path: Path, policy: str, code: int, says: str
+) -> None:
+    file = tmp_path / "service.yaml"
+    manifest = {"kind": "Service", "metadata": {"name": "ner", "annotations": {ANNOTATION: policy}}}
+    file.write_text(json.dumps({"kind": "ConfigMap"}) + "\n---\n" + json.dumps(manifest))
+    result = command("check", str(file))
+    assert (result.exit_code, says in result.stderr) == (code, True)
+
+
+def test_check_of_a_file_that_cannot_be_read_is_wrong_use(tmp_path: Path) -> None:
+    assert command("check", str(tmp_path / "none.yaml")).exit_code == 2
+
+
+def test_the_screen_shows_bars_the_verdict_and_the_time_left() -> None:
+    service = {"metadata": {"name": "ner", "annotations": {ANNOTATION: "{}"}}}
+    weights = {"ner-00001": 75, "ner-00002": 25}
+    known = State(
+        Phase.CANARY, "t", "ner-00001", "ner-00002", since=100.0, reason="failed 1 of 9",
+        weights=weights,
+    )  # fmt: skip
+    console = Console(file=StringIO(), width=100)
+    console.print(rollout_view.screen(service, known, 110.0))
+    drawn = console.file.getvalue()  # type: ignore[attr-defined] # it is the StringIO above
+    for words in ("75 %", "25 %", "━", "failed 1 of 9", "0:20 min at this step"):
+        assert words in drawn
+
+
+def test_what_is_held_has_no_time_left() -> None:
+    held = State(Phase.CANARY, "t", held="gate")
+    assert "waits for `resume` (gate)" in rollout_view.left(held, Policy(), 0.0)

@@ -282,3 +282,73 @@ async def test_a_quiet_service_may_choose_to_go_on(tmp_path: Path) -> None:
 async def test_a_model_for_a_service_that_is_not_there_is_not_swallowed(world: World) -> None:
     with pytest.raises(NotFound):
         await world.event(synced("sha256:" + "a" * 64, "1.0.0"))
+
+
+async def canary(world: World, policy: dict[str, object] | None = None) -> World:
+    """Go on until the candidate has its first percents."""
+    world.policy |= policy or {}
+    await running(world)
+    world.deploy(LEVEL="2")
+    while world.state().phase is not Phase.CANARY:
+        await tick(world)
+    return world
+
+
+async def tick(world: World, times: int = 1) -> None:
+    for _ in range(times):
+        world.now += 2
+        world.send(world.rate)
+        await world.event()
+
+
+def say(world: World, verb: str) -> None:
+    words = f"{verb} {world.state().candidate}"
+    world.api.apply(
+        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
+    )
+
+
+async def test_at_a_gate_a_rollout_waits_for_a_person_however_long(world: World) -> None:
+    await canary(world, {"gates": [25], "max_inconclusive_seconds": 5})
+    await tick(world, 30)
+    assert (world.state().held, world.state().weight()) == ("gate", 25)
+    world.metrics_down = True
+    await tick(world, 30)
+    assert world.state().held == "gate"
+    world.metrics_down = False
+    say(world, "resume")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+
+
+async def test_rollback_stays_armed_at_a_gate(world: World) -> None:
+    await canary(world, {"gates": [5]})
+    await tick(world, 10)
+    assert world.state().held == "gate"
+    world.failing_values = {"2"}
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert world.api.weights() == {"ner-00001": 100}
+
+
+async def test_a_paused_rollout_stays_where_it_is_until_it_is_resumed(world: World) -> None:
+    await canary(world)
+    say(world, "pause")
+    await tick(world, 40)
+    assert (world.state().held, world.state().weight()) == ("pause", 5)
+    say(world, "resume")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+
+
+@pytest.mark.parametrize(("verb", "phase"), [("promote", "Succeeded"), ("abort", "Failed")])
+async def test_a_person_may_end_a_pause_by_promoting_or_rolling_back(
+    world: World, verb: str, phase: str
+) -> None:
+    await canary(world)
+    say(world, "pause")
+    await tick(world)
+    say(world, verb)
+    await world.settle()
+    assert world.state().phase.value == phase
+    assert world.state().held == ""
