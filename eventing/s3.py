@@ -144,9 +144,18 @@ def _event(record: Mapping[str, Any]) -> CloudEvent:
         type=_PREFIX + name[1],
         subject=key,
         time=None if when is None else parse_time(str(when)),
-        data=dict(record),
+        data=_sendable(record),
         datacontenttype=JSON,
     )
+
+
+def _sendable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Python reads NaN and 1e999 where JSON has no such numbers, and could not send them on."""
+    try:
+        json.dumps(record, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        raise _Refusal("it holds what is not JSON") from error
+    return dict(record)
 
 
 def _key(details: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@ import json
 from typing import Any
 from urllib.parse import quote_plus
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventing.cloudevent import from_http, to_http
 from eventing.s3 import read, read_document
+from scripts.benchmarks import notifications
+from scripts.benchmarks.harness import Options, Report
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -51,3 +53,11 @@ def test_any_key_that_may_be_a_subject_survives_notification_and_wire(one: str, 
     events = read(json.dumps({"Records": records})).events
     assert [from_http(*to_http(event)).subject for event in events] == [one, two]
     assert (events[0].id == events[1].id) == (one == two)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32))
+def test_broken_notifications_give_events_that_the_wire_carries_or_a_refusal(seed: int) -> None:
+    report = Report("notifications")
+    notifications.run(report, Options(seed=seed, rest=("--inputs", "300")))
+    assert all(goal.ok for goal in report.goals), report.rows

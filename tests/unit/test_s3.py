@@ -70,6 +70,14 @@ def test_a_key_that_cannot_be_a_subject_is_refused(key: Any) -> None:
     assert (len(reading.events), len(reading.refused)) == (0, 1)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_does_not_have_are_refused(number: str) -> None:
+    body = notification(record(), record()).replace('"size": 3', f'"size": {number}', 1)
+    reading = read(body)
+    assert subjects(reading) == ["a.txt"]
+    assert reading.refused == ("record 0: it holds what is not JSON",)
+
+
 def test_several_records_are_several_events_in_order() -> None:
     assert subjects(read(notification(*[record(f"{n}") for n in range(5)]))) == list("01234")
 
