@@ -5,6 +5,7 @@ for there is only one. Several refusals in a row (failureThreshold) make it unre
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -12,7 +13,9 @@ import httpx
 
 from knative.local.store import Object
 
-FIRST, SLOWEST = 0.01, 0.1  # seconds between questions until the first yes
+FIRST, SLOWEST = 0.01, 0.025  # seconds between questions until the first yes; Knative's pace
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""A probe speaks plain HTTP; loading the system's certificates for each costs tens of milliseconds."""
 
 
 class Probe:
@@ -66,6 +69,6 @@ class Probe:
     async def _http(self, spec: Object) -> bool:
         headers = {h["name"]: h["value"] for h in spec.get("httpHeaders", [])}
         url = f"http://127.0.0.1:{self._port}{spec.get('path') or '/'}"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=_NO_CERTIFICATES) as client:
             answer = await client.get(url, headers={"user-agent": "kube-probe/local", **headers})
         return answer.status_code < httpx.codes.BAD_REQUEST

@@ -95,6 +95,7 @@ def service(
     annotations = {AUTOSCALING + k.replace("_", "-"): v for k, v in autoscaling.items()}
     container = {
         "image": "example/benchmark",
+        "readinessProbe": {"httpGet": {"path": "/"}},  # by HTTP, as the project's functions have it
         "command": list(command),
         "env": [{"name": k, "value": v} for k, v in (env or {}).items()],
     }

@@ -19,17 +19,18 @@ from starlette.routing import Route
 
 def main() -> None:
     """Serve until told to end; what is at work then is answered first."""
+    who = {"pid": os.getpid(), "revision": os.environ.get("K_REVISION", ""), "listening": 0.0}
+
+    async def answer(request: Request) -> JSONResponse:
+        query = parse_qs(request.url.query)
+        await asyncio.sleep(float(query.get("seconds", ["0"])[0]))
+        return JSONResponse(who)
+
+    app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    config.load()
     with socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=4096) as listener:
-        who = {"pid": os.getpid(), "revision": os.environ.get("K_REVISION", "")}
         who["listening"] = time.monotonic()
-
-        async def answer(request: Request) -> JSONResponse:
-            query = parse_qs(request.url.query)
-            await asyncio.sleep(float(query.get("seconds", ["0"])[0]))
-            return JSONResponse(who)
-
-        app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])])
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 
