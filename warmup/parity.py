@@ -26,6 +26,7 @@ TEXTS = (  # for a release without a golden set: short, long, other scripts, emp
 MOST_TEXTS = 128
 BATCH = 16
 COSINE = 0.9999
+PROBE = 16  # tokens, spread over the vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,17 @@ def measure(folder: Path, task: str, checkpoint: Checkpoint, model: Path) -> Par
     return Parity(len(texts), worst, agreed / decisions)
 
 
+def probe(folder: Path, task: str, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a question and the checkpoint's answer: what a session is asked before it serves.
+
+    Computed in float64 and rounded, so that every machine writes the same bytes.
+    """
+    ids = np.linspace(0, checkpoint.config["vocab_size"] - 1, PROBE, dtype=np.int64)[None]
+    reference = _reference(folder, task, normalise=checkpoint.normalise, double=True)
+    answer = reference(_Batch(ids, np.ones_like(ids)))
+    return {"input_ids": ids.tolist(), "output": np.round(answer, 4).tolist()}
+
+
 def golden_texts(folder: Path) -> list[str]:
     """Read `text` from each line of the release's golden set; without one, texts of our own."""
     path = folder / "golden.jsonl"
@@ -101,7 +113,7 @@ def _batches(folder: Path, texts: list[str], longest: int) -> list[_Batch]:
     ]
 
 
-def _reference(folder: Path, task: str, *, normalise: bool) -> Any:
+def _reference(folder: Path, task: str, *, normalise: bool, double: bool = False) -> Any:
     """Run what transformers makes of the checkpoint; imported here because it takes seconds."""
     import torch  # noqa: PLC0415 - only a release being prepared pays for this import
     from transformers import BertForTokenClassification, BertModel  # noqa: PLC0415 - as above
@@ -111,6 +123,7 @@ def _reference(folder: Path, task: str, *, normalise: bool) -> Any:
 
     kind = BertForTokenClassification if task == "token-classification" else BertModel
     model = kind.from_pretrained(folder).eval()
+    model = model.double() if double else model
 
     @torch.inference_mode()  # type: ignore[untyped-decorator] # torch is read as Any
     def run(batch: _Batch) -> Any:
@@ -118,7 +131,7 @@ def _reference(folder: Path, task: str, *, normalise: bool) -> Any:
         output = model(**tensors)
         if task == "token-classification":
             return output.logits.numpy()
-        mask = tensors["attention_mask"].unsqueeze(-1).float()
+        mask = tensors["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)
         mean = (output.last_hidden_state * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
         return (torch.nn.functional.normalize(mean) if normalise else mean).numpy()
 

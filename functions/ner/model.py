@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from functions.ner.decode import Entity, Pieces, Tags, entities
 from functions.ner.windows import Window, merge, plan
-from functions.runtime.backends import Encoder, Output, open_encoder
+from functions.runtime.backends import DEFAULT, Encoder, Form, Output, open_encoder
 from functions.runtime.errors import Unavailable
 
 SPECIAL = 2
@@ -81,6 +81,7 @@ class Options:
     device: str = "cpu"
     window: int = 126
     overlap: int = 32
+    form: Form = DEFAULT
 
 
 def open_model(path: Path, options: Options) -> NerModel:
@@ -96,7 +97,7 @@ def open_model(path: Path, options: Options) -> NerModel:
     window = min(options.window, int(config["max_position_embeddings"]) - SPECIAL)
     return NerModel(
         tokenizer=tokenizer,
-        encoder=open_encoder(path, options.threads, options.device),
+        encoder=open_encoder(path, options.threads, options.device, options.form),
         tags=Tags([names[number] for number in sorted(names)]),
         first=_token(tokenizer, "[CLS]"),
         last=_token(tokenizer, "[SEP]"),

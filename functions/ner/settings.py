@@ -17,6 +17,12 @@ class Settings:
     """`MODEL_THREADS`: threads of one inference; 0 leaves it to the backend. Default 1."""
     device: str
     """`MODEL_DEVICE`: cpu, cuda or cuda:N. Default cpu."""
+    int8: bool
+    """`MODEL_PRECISION`: `int8` serves the eight-bit form where the release has one (what it loses
+    is in the manifest's metrics), `fp32` the full one. Default fp32."""
+    steady: bool
+    """`MODEL_STEADY`: `false` keeps the form that opens quickly: a little slower at every answer,
+    weights shared between processes. Default true."""
     max_bytes: int
     """`NER_MAX_BYTES`: bytes of all texts of a request, 413 past it. Default 262144, which one
     core reads within the default time."""
@@ -46,6 +52,8 @@ class Settings:
             cache=Path(environ.get("MODEL_CACHE_DIR", "/models")),
             threads=_integer(environ, "MODEL_THREADS", 1),
             device=environ.get("MODEL_DEVICE", "cpu"),
+            int8=_choice(environ, "MODEL_PRECISION", ("fp32", "int8")) == "int8",
+            steady=_choice(environ, "MODEL_STEADY", ("true", "false")) == "true",
             max_bytes=_integer(environ, "NER_MAX_BYTES", 1 << 18),
             max_texts=_integer(environ, "NER_MAX_TEXTS", 1024),
             window=_integer(environ, "NER_WINDOW_TOKENS", 126),
@@ -56,6 +64,14 @@ class Settings:
             timeout_ms=_integer(environ, "NER_TIMEOUT_MS", 30_000),
             heuristics=environ.get("NER_HEURISTICS", "").lower() == "true",
         )
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Read one of `choices`; the first is the default."""
+    value = environ.get(name, choices[0]).lower()
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {environ[name]!r}")
+    return value
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -1,18 +1,28 @@
 """One way to run an encoder model, whatever runs it: token tensors in, one float array out.
 
 On a CPU the release's prepared form is run by ONNX Runtime; a release without one, or a GPU, is
-run by torch, which is imported only then. Callers see no difference but `name`.
+run by torch, which is imported only then. A form that cannot be opened, or that does not say what
+the checkpoint says, is passed over for the next slower right one, with a log line and a metric.
+Callers see no difference but `name`.
 """
 
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from functions.runtime.errors import Unavailable
+from functions.runtime.model_metrics import FALLBACKS
+
 Tokens = npt.NDArray[np.int64]
 Output = npt.NDArray[np.float32]
 PREPARED = Path("onnx") / "model.onnx"
+INT8 = Path("onnx") / "model.int8.onnx"
+_LOG = logging.getLogger(__name__)
 
 
 class Encoder(Protocol):
@@ -32,15 +42,50 @@ class Encoder(Protocol):
         ...
 
 
-def open_encoder(path: Path, threads: int, device: str = "cpu") -> Encoder:
+class UnusableForm(Exception):
+    """A prepared form that must not answer; `reason` is "unreadable" or "parity"."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Which of a release's forms is wished; `steady` re-opens it for speed behind the traffic."""
+
+    int8: bool = False
+    steady: bool = True
+
+
+DEFAULT = Form()
+
+
+def open_encoder(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -> Encoder:
     """Open the release folder `path`; `threads` 0 leaves their number to the backend.
 
-    `device` is "cpu", "cuda" or "cuda:N".
+    `device` is "cpu", "cuda" or "cuda:N". Raises Unavailable when no form works here.
     """
-    if device == "cpu" and (path / PREPARED).exists():
-        from functions.runtime.backends_onnx import OnnxEncoder  # noqa: PLC0415 - one is enough
+    for file in _prepared(path, device, form):
+        from functions.runtime.backends_onnx import open_prepared  # noqa: PLC0415 - one is enough
 
-        return OnnxEncoder(path / PREPARED, threads)
-    from functions.runtime.backends_torch import TorchEncoder  # noqa: PLC0415 - seconds to import
-
+        try:
+            return open_prepared(file, threads, steady=form.steady)
+        except UnusableForm as error:
+            FALLBACKS.labels(form=file.name, reason=error.reason).inc()
+            _LOG.warning("%s is not used: %s", file, error)
+    try:
+        from functions.runtime.backends_torch import TorchEncoder  # noqa: PLC0415 - takes seconds
+    except ImportError as error:
+        message = f"no form of {path.name} works here, and torch is not installed"
+        raise Unavailable(message, retry_after=30) from error
     return TorchEncoder(path, threads, device)
+
+
+def _prepared(path: Path, device: str, form: Form) -> Iterator[Path]:
+    """Yield the prepared forms to try, the wished one first."""
+    if device != "cpu":
+        return
+    for wished, name in ((form.int8, INT8), (True, PREPARED)):
+        if wished and (path / name).exists():
+            yield path / name

@@ -1,16 +1,25 @@
 """A prepared form, opened for a quick start: nothing is optimised, copied or packed at load.
 
 The graph was born optimised and its weights are mapped from the file, so opening costs a few
-milliseconds and memory is shared between processes. Packing weights anew would make each inference
-a little faster and each start a lot slower.
+milliseconds and memory is shared between processes. Packing weights anew makes each inference
+quicker and each start slower, so that is done behind the traffic (settling.py). A form is asked the
+probe that its release carries before it answers anybody.
 """
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from functions.runtime.backends import Output, Tokens
+from functions.runtime.backends import Encoder, Output, Tokens, UnusableForm
+from functions.runtime.settling import Settling
+
+CHECK = "check.json"
+MARGIN, INT8_MARGIN = 0.01, 0.3
+"""Largest distance from the checkpoint's answer to the probe, as a share of that answer's length."""
 
 
 class OnnxEncoder:
@@ -18,11 +27,12 @@ class OnnxEncoder:
 
     name = "onnxruntime"
 
-    def __init__(self, model: Path, threads: int) -> None:
+    def __init__(self, model: Path, threads: int, *, packed: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.disable_prepacking", "1")
+        if not packed:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         # A waiting thread that spins takes the core from whoever has work to do.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
@@ -39,3 +49,36 @@ class OnnxEncoder:
         }
         output: Output = np.asarray(self._session.run([self._output], feeds)[0])
         return output
+
+
+def open_prepared(model: Path, threads: int, *, steady: bool) -> Encoder:
+    """Open `model` and ask it the probe; raises UnusableForm when it must not answer."""
+    quick = _open(model, threads, packed=False)
+    if not steady:
+        return quick
+    later: Callable[[], Encoder] = lambda: _open(model, threads, packed=True)  # noqa: E731 - typed
+    return Settling(quick, later)
+
+
+def _open(model: Path, threads: int, *, packed: bool) -> OnnxEncoder:
+    try:
+        encoder = OnnxEncoder(model, threads, packed=packed)
+        distance = _distance(encoder, model.with_name(CHECK))
+    except Exception as error:  # ONNX Runtime's errors have no common base
+        raise UnusableForm("unreadable", f"{type(error).__name__}: {error}"[:300]) from error
+    allowed = INT8_MARGIN if "int8" in model.name else MARGIN
+    if not distance <= allowed:  # also when it is no number
+        message = f"its answer is {distance:.3f} from the checkpoint's, {allowed} allowed"
+        raise UnusableForm("parity", message)
+    return encoder
+
+
+def _distance(encoder: OnnxEncoder, check: Path) -> float:
+    """Return how far the answer to the probe is from what it should be; 0 without a probe."""
+    if not check.exists():  # a release prepared before there were probes
+        return 0.0
+    probe: dict[str, Any] = json.loads(check.read_text())
+    ids = np.array(probe["input_ids"], dtype=np.int64)
+    want = np.array(probe["output"], dtype=np.float32)
+    got = encoder.run(ids, np.ones_like(ids), np.zeros_like(ids))
+    return float(np.linalg.norm(got - want) / np.linalg.norm(want))

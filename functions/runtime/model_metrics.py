@@ -9,3 +9,6 @@ INFERENCE_SECONDS = histogram(
     "inference_latency_seconds", "Seconds from request to answer, waiting included", ("model",)
 )
 MODEL_INFO = gauge("model_info", "1 for the release that is loaded", ("name", "version", "digest"))
+FALLBACKS = counter(
+    "model_fallbacks_total", "Forms of a model that were passed over", ("form", "reason")
+)

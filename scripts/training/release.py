@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from functions.ner.model import Options, open_model
+from functions.runtime.backends import INT8, Form
 from scripts.training.evaluate import Score, evaluate
 from scripts.training.examples import Example, golden
 from scripts.training.recipes import Recipe
 from scripts.training.train import BASE, tokenizer
-from warmup.prepare import prepare
+from warmup.prepare import prepare_or_say
 
 TASK = "token-classification"
 
@@ -29,12 +30,21 @@ def build(recipe: Recipe, model: Any, folder: Path, threads: int) -> dict[str, S
     (fresh / "model.safetensors").chmod(0o644)  # it is written for its owner alone
     _write_tokenizer(fresh)
     _write_golden(fresh, examples)
-    parity = prepare(fresh, TASK).metrics()
+    parity, labels = prepare_or_say(fresh, TASK)
     scores = evaluate(open_model(fresh, Options(threads=threads)), examples)
     metrics = {**_metrics(scores), **parity, "training_steps": recipe.steps}
-    _write_json(fresh / "release.json", _record(recipe, metrics))
+    if (fresh / INT8).exists():
+        eight = Options(threads=threads, form=Form(int8=True))
+        metrics |= _lost(scores["all"], evaluate(open_model(fresh, eight), examples)["all"])
+    _write_json(fresh / "release.json", {**_record(recipe, metrics), "labels": labels})
     fresh.rename(folder)
     return scores
+
+
+def _lost(full: Score, eight: Score) -> dict[str, float]:
+    """Say what eight-bit weights cost in quality."""
+    loss = full.f1 - eight.f1
+    return {"golden_f1_int8": round(eight.f1, 4), "golden_f1_int8_loss": round(loss, 4)}
 
 
 def _record(recipe: Recipe, metrics: dict[str, float]) -> dict[str, Any]:
@@ -45,7 +55,6 @@ def _record(recipe: Recipe, metrics: dict[str, float]) -> dict[str, Any]:
         "task": TASK,
         "framework": "transformers",
         "service": "ner",
-        "labels": {},
         "golden": "golden.jsonl",
         "metrics": metrics,
     }
