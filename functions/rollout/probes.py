@@ -14,8 +14,9 @@ from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import RegistryError
 from functions.rollout import golden
 from functions.rollout.settings import Settings
+from functions.rollout.sources import SourceUnavailable, Wanted, choose
 from functions.rollout.warm import ENTITIES, warm
-from knative.serving import samples, traffic
+from knative.serving import traffic
 from knative.serving.effects import address
 from knative.serving.observation import Facts, GoldenResult, Observation
 from knative.serving.policy import Policy
@@ -34,7 +35,7 @@ class Probes:
         self._http = http
         self._settings = settings
         self._cache = ModelCache(settings.model_cache)
-        self._clock = clock
+        self._source = choose(http, settings, clock)
         self._measures: Mapping[Phase, Callable[[Observation, State, Policy], Awaitable[Facts]]] = {
             Phase.WARMING: self._warming,
             Phase.EVALUATING: self._evaluating,
@@ -62,18 +63,16 @@ class Probes:
         facts = await self._canary(seen, state, policy)
         return Facts(golden=result, snapshot=facts.snapshot, note=facts.note)
 
-    async def _canary(self, seen: Observation, _state: State, _policy: Policy) -> Facts:
-        url = self._settings.request_metrics_url
-        if not url:
-            return Facts(note="REQUEST_METRICS_URL is not set")
+    async def _canary(self, seen: Observation, state: State, _policy: Policy) -> Facts:
+        pair = [name for name in (state.stable, state.candidate) if name]
+        awake = any(seen.revisions[name].replicas for name in pair if name in seen.revisions)
         try:
-            response = await self._http.get(url)
-            response.raise_for_status()
-            now = self._clock()
-            return Facts(snapshot=samples.parse(response.text, seen.service.namespace, now))
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            _LOG.warning("no samples of requests: %r", error)
-            return Facts(note=repr(error))
+            return Facts(
+                snapshot=await self._source.read(Wanted(seen.service.namespace, pair, awake))
+            )
+        except SourceUnavailable as error:
+            _LOG.warning("no samples of requests: %s", error)
+            return Facts(note=str(error))
 
     async def _golden(self, seen: Observation, state: State, policy: Policy) -> GoldenResult:
         if not state.digest:

@@ -13,8 +13,9 @@ class Settings:
     """What the environment says.
 
     broker_url: BROKER_URL, where events go; required.
-    request_metrics_url: REQUEST_METRICS_URL, Prometheus text of Knative's request metrics; empty
-        (the default) means that there are no samples, and every canary stays Inconclusive.
+    request_metrics_url: REQUEST_METRICS_URL, Prometheus text of Knative's request metrics; without
+        it and without PROMETHEUS_URL there are no samples, and every canary stays Inconclusive.
+    prometheus_url: PROMETHEUS_URL, a Prometheus server that scrapes Knative; it comes first.
     model_cache: MODEL_CACHE_DIR, the model cache with the golden sets, default /models.
     tick: ROLLOUT_TICK_SCHEDULE, six-field cron of the ticks in a rollout, default every 2 s.
     slow_tick: ROLLOUT_SLOW_TICK_SCHEDULE, the same in a warm window, default every 20 s.
@@ -29,6 +30,7 @@ class Settings:
     slow_tick: str = _SLOW_TICK
     warm_seconds: float = _WARM_SECONDS
     golden_batch: int = _GOLDEN_BATCH
+    prometheus_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -43,6 +45,7 @@ class Settings:
             slow_tick=environ.get("ROLLOUT_SLOW_TICK_SCHEDULE", _SLOW_TICK),
             warm_seconds=_number(environ, "ROLLOUT_WARM_SECONDS", _WARM_SECONDS),
             golden_batch=int(_number(environ, "ROLLOUT_GOLDEN_BATCH", _GOLDEN_BATCH)),
+            prometheus_url=environ.get("PROMETHEUS_URL", ""),
         )
 
 

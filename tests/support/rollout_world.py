@@ -135,7 +135,7 @@ class World:
         return httpx.Response(200, json={"results": [{"entities": found} for _ in texts]})
 
     def _metrics(self) -> str:
-        return "\n".join(
+        return "# TYPE revision_app_request_count counter\n" + "\n".join(
             f'revision_app_request_count{{namespace_name="{NAMESPACE}",service_name="ner",'
             f'revision_name="{name}",response_code_class="{"5xx" if bad else "2xx"}"}} {count}'
             for (name, bad), count in self.counts.items()
