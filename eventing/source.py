@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 import httpx
 
+from eventing import story, telemetry
 from eventing.cloudevent import CloudEvent, begin_trace, format_time, to_http
 from eventing.delivery import TIMED_OUT, Delivered, Fault, judge, unanswered
 from eventing.s3 import read
@@ -118,12 +119,14 @@ class Source:
         while isinstance(outcome := await self._post(started), Fault):
             if not outcome.again:
                 _log.error("event %s refused: %s %r", event.id, outcome.code, outcome.body[:200])
+                story.began(started, f"refused: {outcome.code}")
                 return False
             attempts += 1
             _log.warning("sink does not take event %s, attempt %d", event.id, attempts)
             await self._pause(attempts)
             if self.stop.is_set():
                 return False
+        story.began(started, "accepted")
         _log.info("event %s %s %s accepted", event.id, event.type, event.subject)
         return True
 
@@ -186,6 +189,7 @@ async def _main(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, source.stop.set)
         await source.run()
+        await asyncio.to_thread(telemetry.flush)
 
 
 if __name__ == "__main__":
@@ -193,4 +197,5 @@ if __name__ == "__main__":
     handler.setFormatter(_JsonLines())
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)
+    telemetry.configure(os.environ, {"service.name": "s3-source"})
     asyncio.run(_main(from_env(os.environ)))

@@ -13,6 +13,7 @@ from typing import Any  # noqa: E402
 import uvicorn  # noqa: E402
 from prometheus_client import start_http_server  # noqa: E402
 
+from eventing import telemetry  # noqa: E402
 from functions.runtime import logs, metrics  # noqa: E402
 from functions.runtime.app import build_app  # noqa: E402
 from functions.runtime.function import Function  # noqa: E402
@@ -32,6 +33,17 @@ def find(reference: str) -> Function[Any]:
     return function
 
 
+def identity(settings: RuntimeSettings) -> dict[str, str]:
+    """Return who sends: OpenTelemetry's resource."""
+    return {
+        "service.name": settings.service,
+        "service.instance.id": os.environ.get("HOSTNAME", ""),
+        "faas.name": settings.service,
+        "faas.version": settings.revision,
+        "faas.instance": os.environ.get("HOSTNAME", ""),
+    }
+
+
 def main() -> None:
     """Serve until SIGTERM; requests in flight then get `DRAIN_SECONDS` to end."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one argument
@@ -40,6 +52,7 @@ def main() -> None:
     settings = RuntimeSettings.from_env(os.environ, function.name)
     logs.configure(settings)
     metrics.configure(settings.service, settings.revision)
+    telemetry.configure(os.environ, identity(settings))
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.bind_address)
     app = build_app(function, os.environ)

@@ -1,6 +1,8 @@
 """The ASGI app around a function: probes, errors as JSON, request ids, logs and metrics."""
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from functions.runtime import context
+from functions.runtime import context, tracing
 from functions.runtime.errors import ApiError
 from functions.runtime.function import Function
+from functions.runtime.last_samples import farewell
 from functions.runtime.lifecycle import Lifecycle
 from functions.runtime.middleware import LimitBody, ObserveRequests
 
@@ -33,6 +36,7 @@ def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
             yield
         finally:
             await lifecycle.close()
+            await asyncio.to_thread(farewell)
 
     app = Starlette(
         routes=[*_health_routes(lifecycle), *function.routes],
@@ -57,6 +61,8 @@ def _health_routes(lifecycle: Lifecycle[Any]) -> list[Route]:
 
     async def ready(_request: Request) -> Response:
         body = {"status": lifecycle.phase, "reason": lifecycle.reason}
+        if lifecycle.ready:
+            tracing.readiness.tell(time.time())
         return JSONResponse(body, 200 if lifecycle.ready else 503)
 
     async def health(_request: Request) -> Response:

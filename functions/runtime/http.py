@@ -1,18 +1,24 @@
 """The client for calls between functions: they carry the request's id and trace onward."""
 
+from typing import Any
+
 import httpx
 
-from functions.runtime import context
+from functions.runtime import context, tracing
 
 
-async def _propagate(request: httpx.Request) -> None:
-    request_id, traceparent = context.request_id(), context.traceparent()
-    if request_id:
-        request.headers.setdefault("x-request-id", request_id)
-    if traceparent:
-        request.headers.setdefault("traceparent", traceparent)
+class Client(httpx.AsyncClient):
+    """An httpx client whose every call is a span of the trace."""
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send with the request's id and its place in the trace."""
+        request_id = context.request_id()
+        if request_id:
+            request.headers.setdefault("x-request-id", request_id)
+        with tracing.calling(request):
+            return await super().send(request, **options)
 
 
 def client(timeout: float = 10.0) -> httpx.AsyncClient:
     """Return a client with `timeout` seconds a call; it honours HTTP_PROXY and NO_PROXY."""
-    return httpx.AsyncClient(timeout=timeout, event_hooks={"request": [_propagate]})
+    return Client(timeout=timeout)

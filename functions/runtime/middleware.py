@@ -7,7 +7,7 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.runtime import context, metrics
+from functions.runtime import context, metrics, tracing
 from functions.runtime.errors import TooLarge
 
 log = logging.getLogger("functions.requests")
@@ -26,16 +26,15 @@ class ObserveRequests:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _enter(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        request_id, opened = _enter(headers)
         status, started = 500, time.monotonic()
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answer = MutableHeaders(scope=message)
-                answer["x-request-id"] = request_id
-                answer["x-revision"] = metrics.revision()  # who answered, for people and canaries
+                _mark(message, request_id)
             await send(message)
 
         try:
@@ -43,13 +42,21 @@ class ObserveRequests:
         finally:
             if not scope["path"].startswith("/health"):
                 _record(scope, status, time.monotonic() - started)
+                tracing.close_request(opened, headers, _words(scope, status))
 
 
-def _enter(headers: Headers) -> str:
-    """Make the request current; return its id, the caller's or a new one."""
+def _enter(headers: Headers) -> tuple[str, tracing.Opened | None]:
+    """Make the request current; return its id, the caller's or a new one, and its open span."""
     request_id = headers.get("x-request-id", "")[:LONGEST_ID] or uuid.uuid4().hex
-    context.enter(context.RequestContext(request_id, headers.get("traceparent")))
-    return request_id
+    traceparent, opened = tracing.open_request(headers, time.time_ns())
+    context.enter(context.RequestContext(request_id, traceparent))
+    return request_id, opened
+
+
+def _mark(message: Message, request_id: str) -> None:
+    answer = MutableHeaders(scope=message)
+    answer["x-request-id"] = request_id
+    answer["x-revision"] = metrics.revision()  # who answered, for people and canaries
 
 
 class LimitBody:
@@ -80,9 +87,7 @@ class LimitBody:
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
-    route = scope.get("route")
-    path = getattr(route, "path", "unmatched")  # the pattern: a path would be unbounded labels
-    labels = {"method": scope["method"], "route": path, "status": str(status)}
+    labels = {"method": scope["method"], "route": _route(scope), "status": str(status)}
     metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
     log.info(
         "%s %s %d",
@@ -91,3 +96,17 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
         status,
         extra={"fields": {"status": status, "seconds": round(seconds, 4)}},
     )
+
+
+def _words(scope: Scope, status: int) -> tracing.Attributes:
+    return {
+        "http.request.method": scope["method"],
+        "http.route": _route(scope),
+        "url.path": scope["path"],
+        "http.response.status_code": status,
+    }
+
+
+def _route(scope: Scope) -> str:
+    """Return the pattern: a path would be unbounded labels."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from eventing import story
 from eventing.cloudevent import CloudEvent, begin_trace, to_http
 from eventing.delivery import Fault, judge, unanswered
 from eventing.s3 import read_document
@@ -54,8 +55,9 @@ async def _receive(request: Request) -> Response:
         log.warning("not understood: %s", refusal)
     if reading.refused and not reading.events:
         raise Invalid("; ".join(reading.refused))
-    for event in reading.events:
-        await _hand_over(webhook, begin_trace(event))
+    for event in map(begin_trace, reading.events):
+        await _hand_over(webhook, event)
+        story.began(event, "accepted")
     return Response(status_code=202)
 
 
