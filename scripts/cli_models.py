@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Coroutine
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,13 +14,16 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.model_sync.in_use import named_digests
+from functions.model_sync.transfer import Transfer
 from functions.model_sync.transfer import verify as verify_release
 from functions.registry.cache import ModelCache
+from functions.registry.cache import Release as Cached
 from functions.registry.errors import RegistryError
-from functions.registry.manifest import Manifest
-from functions.registry.retention import Known, to_prune
+from functions.registry.manifest import Manifest, split_folder
+from functions.registry.retention import Known, pinned_digests, to_prune
+from functions.registry.sources import open_release
 from knative.serving.client import REVISIONS, SERVICES
-from scripts.environment import data_folder
+from scripts.environment import data_folder, load_platform_env
 from scripts.model_records import Record, records, serving
 from scripts.model_resync import Ending, announce, newest, requested_version, wait
 from scripts.progress import mebibytes
@@ -31,35 +35,66 @@ Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="default: the kubeconfig's")
 ]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
+Cache = Annotated[Path | None, typer.Option(help="the model cache; default: the local platform's")]
+Release = Annotated[str, typer.Argument(help="a published version, such as ner-v1.0.0")]
 T = TypeVar("T")
 
 
 @app.command("list")
 def list_models(namespace: Namespace = None, *, as_json: Json = False) -> None:
-    """List every published version: digest, golden F1, where it serves, what a rollback returns to."""
+    """List every published version: digest, golden F1, parity, where it serves, what is kept."""
     found = _run(_records(namespace))
     if as_json:
         print(json.dumps([asdict(record) for record in found]))
         return
-    table = Table("MODEL", "VERSION", "DIGEST", "SIZE", "GOLDEN F1", "SERVICE", "TRAFFIC")
+    table = Table("MODEL", "VERSION", "DIGEST", "SIZE", "GOLDEN F1", "PARITY", "SERVES", "KEPT")
     for item in found:
-        traffic = f"{item.serving} %" + (" (previous)" if item.previous else "")
         f1 = "-" if item.golden_f1 is None else f"{item.golden_f1:.3f}"
-        cells = (item.digest[:19], mebibytes(item.size), f1, item.service, traffic)
-        table.add_row(item.name, item.version, *cells)
+        parity = "-" if item.parity is None else f"{item.parity:.0e}"
+        kept = ["rollback target"] * item.previous + ["pinned"] * item.pinned
+        cells = (item.digest[:19], mebibytes(item.size), f1, parity)
+        places = "\n".join(item.places) or f"not in {item.service}"
+        table.add_row(item.name, item.version, *cells, places, ", ".join(kept))
     Console().print(table)
 
 
 @app.command()
+def pin(release: Release, namespace: Namespace = None, *, as_json: Json = False) -> None:
+    """Keep a version: it is never pruned, in the bucket or in a model cache."""
+    _run(_pin(namespace, release))
+    print(json.dumps({"pinned": release}) if as_json else f"{release} is pinned")
+
+
+@app.command()
+def unpin(release: Release, namespace: Namespace = None, *, as_json: Json = False) -> None:
+    """Let go of a pinned version: it is pruned like any other."""
+    _run(_unpin(namespace, release))
+    print(json.dumps({"unpinned": release}) if as_json else f"{release} is not pinned")
+
+
+@app.command()
+def load(
+    uri: Annotated[str, typer.Argument(help="s3://, gs://, file:// or hf://org/name@revision")],
+    cache: Cache = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Bring one release into a model cache, verified; its entry is the same from every source."""
+    release = _run(_load(uri, _cache_root(cache)))
+    if as_json:
+        print(json.dumps({"digest": release.digest, "path": str(release.path)}))
+    else:
+        print(f"{release.manifest.folder} {release.digest} is in {release.path}")
+
+
+@app.command()
 def verify(
-    cache: Annotated[
-        Path | None, typer.Option(help="the model cache; default: the local platform's")
-    ] = None,
+    cache: Cache = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Hash every file of every release in a model cache; exit 1 when one is damaged."""
-    root = cache or Path(os.environ.get("MODEL_CACHE_DIR", data_folder() / "volumes" / "models"))
+    root = _cache_root(cache)
     releases = ModelCache(root).releases()
     damaged = {release.manifest.folder: verify_release(release) for release in releases}
     if as_json:
@@ -109,12 +144,39 @@ def prune(
     print(f"{len(dropped)} releases" + ("" if yes or not dropped else "; --yes deletes them"))
 
 
+def _cache_root(cache: Path | None) -> Path:
+    return cache or Path(os.environ.get("MODEL_CACHE_DIR", data_folder() / "volumes" / "models"))
+
+
+async def _load(uri: str, root: Path) -> Cached:
+    load_platform_env(os.environ)
+
+    def load_now() -> Cached:
+        with open_release(uri, os.environ, datetime.now(UTC)) as (store, manifest):
+            return Transfer(store, ModelCache(root)).run(manifest)
+
+    return await asyncio.to_thread(load_now)
+
+
+async def _pin(namespace: str | None, release: str) -> None:
+    async with target(namespace) as where:
+        await requested_version(where, release)  # a pin of nothing would be a typing error
+        await asyncio.to_thread(where.store.pin, release)
+
+
+async def _unpin(namespace: str | None, release: str) -> None:
+    split_folder(release)
+    async with target(namespace) as where:
+        await asyncio.to_thread(where.store.unpin, release)
+
+
 async def _prune(namespace: str | None, *, delete: bool) -> list[str]:
     async with target(namespace) as where:
         manifests = await _manifests(where)
         in_use = named_digests(await where.kube.list(SERVICES), await where.kube.list(REVISIONS))
         known = [Known(item.name, item.version, item.digest) for item in manifests]
-        folders = [f"{item.name}-v{item.version}" for item in to_prune(known, in_use)]
+        pinned = pinned_digests(known, await asyncio.to_thread(where.store.pins))
+        folders = [f"{item.name}-v{item.version}" for item in to_prune(known, in_use | pinned)]
         for folder in folders if delete else []:
             await asyncio.to_thread(where.store.remove, folder)
         return folders
@@ -133,7 +195,8 @@ async def _records(namespace: str | None) -> list[Record]:
         manifests = await _manifests(where)
         services = await where.kube.list(SERVICES)
         revisions = await where.kube.list(REVISIONS)
-        return records(manifests, [serving(service, revisions) for service in services])
+        pins = await asyncio.to_thread(where.store.pins)
+        return records(manifests, [serving(service, revisions) for service in services], pins)
 
 
 async def _resync(

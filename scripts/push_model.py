@@ -12,6 +12,7 @@ from pathlib import Path
 from functions.registry.errors import RegistryError
 from functions.registry.manifest import Manifest
 from functions.registry.publish import configure_bucket, describe, upload
+from functions.registry.sources import bucket_of, local_folder
 from functions.registry.store import ModelStore, connect
 from scripts.environment import load_platform_env
 from scripts.progress import Bar, mebibytes
@@ -32,8 +33,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    now = datetime.now(UTC)
-    manifest = describe(options.model_path, now, allow_pickles=options.allow_pickles)
+    with local_folder(options.model_path, os.environ, options.release_json) as folder:
+        return _publish(folder, options)
+
+
+def _publish(folder: Path, options: argparse.Namespace) -> int:
+    manifest = describe(folder, datetime.now(UTC), allow_pickles=options.allow_pickles)
     count = f"{len(manifest.files)} files, {mebibytes(manifest.size)}"
     print(f"{manifest.folder}: {count}, {manifest.digest}")
     if options.dry_run:
@@ -42,18 +47,18 @@ def _run(options: argparse.Namespace) -> int:
         print("Nothing was uploaded (--dry-run).")
         return 0
     print(load_platform_env())
-    client = connect("s3", os.environ)
+    bucket, environ = bucket_of(options.bucket, os.environ)
+    client = connect("s3", environ)
     if options.configure_bucket:
-        sqs = connect("sqs", os.environ)
-        url = configure_bucket(client, sqs, options.bucket, options.queue)
-        print(f"Bucket {options.bucket} is versioned and notifies {url}")
-    return _send(options.model_path, ModelStore(client, options.bucket), manifest)
+        url = configure_bucket(client, connect("sqs", environ), bucket, options.queue)
+        print(f"Bucket {bucket} is versioned and notifies {url}")
+    return _send(folder, ModelStore(client, bucket), manifest)
 
 
 def _send(folder: Path, store: ModelStore, manifest: Manifest) -> int:
     with Bar(manifest.folder, manifest.size) as bar:
         outcome = upload(folder, store, manifest, bar.add)
-    if outcome.existed:
+    if outcome.existed and not outcome.sent:
         print(f"{outcome.uri} is published already, with this very digest: nothing to do.")
     else:
         print(f"Published {outcome.uri} ({mebibytes(outcome.sent)} sent).")
@@ -64,8 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="push_model_to_s3.py", description=(__doc__ or "").split("\n", 1)[0]
     )
-    parser.add_argument("--model-path", type=Path, required=True, help="a release folder")
-    parser.add_argument("--bucket", required=True)
+    parser.add_argument(
+        "--model-path", required=True, help="a release folder, or hf://org/name@revision"
+    )
+    parser.add_argument("--bucket", required=True, help="its name, or gs://name at Google")
+    parser.add_argument(
+        "--release-json", type=Path, help="the release.json for a repository that has none"
+    )
     parser.add_argument("--endpoint-url", help="an S3-compatible endpoint (AWS_ENDPOINT_URL)")
     parser.add_argument("--dry-run", action="store_true", help="check and describe, send nothing")
     parser.add_argument(

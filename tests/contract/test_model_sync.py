@@ -356,3 +356,18 @@ def test_listing_finds_exact_names_with_a_manifest(s3: Any, tmp_path: Path) -> N
     store = ModelStore(s3, BUCKET)
     assert [item.folder for item in store.releases("ner")] == ["ner-v1.1.0", "ner-v1.10.0"]
     assert [item.folder for item in store.releases()][-1] == "ner-large-v1.0.0"
+
+
+async def test_a_pinned_version_is_never_pruned(s3: Any, sync: ModelSync, tmp_path: Path) -> None:
+    for minor in range(5):
+        publish(release_folder(tmp_path, version=f"1.{minor}.0"), BUCKET, s3)
+        if minor == 0:
+            sync.store.pin("ner-v1.0.0")
+            sync.store.pin("ner-v1.0.0")
+        await handle(created(f"ner-v1.{minor}.0"), sync)
+    kept = [str(release.manifest.version) for release in sync.cache.releases()]
+    assert kept == ["1.0.0", "1.2.0", "1.3.0", "1.4.0"]
+    sync.store.unpin("ner-v1.0.0")
+    sync.store.unpin("ner-v1.0.0")
+    await handle(created("ner-v1.4.0"), sync)
+    assert [str(release.manifest.version) for release in sync.cache.releases()] == kept[1:]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from functions.registry.store import ModelStore
+from tests.support.hub import hub
 from tests.support.s3 import BUCKET, S3Server, release_folder, s3_server
 
 SCRIPT = Path("scripts/push_model_to_s3.py").resolve()
@@ -109,3 +110,21 @@ def test_a_python_that_lacks_the_dependencies_is_told_what_to_do(tmp_path: Path)
     told = subprocess.run(bare, capture_output=True, text=True, check=False)
     assert told.returncode == 1
     assert told.stderr == "The project is not installed yet: run ./scripts/up first.\n"
+
+
+def test_a_repository_at_the_hub_becomes_a_release_of_the_bucket(
+    server: S3Server, platform_folder: Path, tmp_path: Path
+) -> None:
+    folder = release_folder(tmp_path, version="2.0.0")
+    head = (folder / "release.json").rename(tmp_path / "head.json")
+    with hub(folder) as endpoint:
+        command = [sys.executable, str(SCRIPT), "--model-path", "hf://acme/ner@v1"]
+        done = subprocess.run(
+            [*command, "--bucket", BUCKET, "--configure-bucket", "--release-json", str(head)],
+            env={"MARKETRESEARCH_DATA": str(platform_folder), "HF_ENDPOINT": endpoint}
+            | {"PATH": os.environ["PATH"]},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    store = ModelStore(server.client("s3"), BUCKET)
+    assert "ner-v2.0.0" in [item.folder for item in store.releases()]

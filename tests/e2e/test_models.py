@@ -56,3 +56,31 @@ def test_pruning_says_what_it_would_delete_and_never_what_serves(laptop: Running
     serving = {f"{item['name']}-v{item['version']}" for item in records if item["serving"]}
     assert not serving & set(found["releases"])
     assert {"embedder-v1.0.0"} <= serving
+
+
+def test_a_pinned_version_says_so_until_it_is_let_go(laptop: Running) -> None:
+    def pinned() -> set[str]:
+        listing = ("scripts/marketresearch", "models", "list", "-n", NAMESPACE, "--json")
+        _, records = command(laptop, *listing)
+        return {f"{item['name']}-v{item['version']}" for item in records if item["pinned"]}
+
+    for verb, expected in (("pin", {"embedder-v1.0.0"}), ("unpin", set())):
+        words = ("scripts/marketresearch", "models", verb, "embedder-v1.0.0", "-n", NAMESPACE)
+        code, _ = command(laptop, *words, "--json")
+        assert (code, pinned()) == (0, expected)
+
+
+def test_what_serves_is_named_with_its_revision_and_its_parity(laptop: Running) -> None:
+    listing = ("scripts/marketresearch", "models", "list", "-n", NAMESPACE, "--json")
+    _, records = command(laptop, *listing)
+    embedder = next(record for record in records if record["name"] == "embedder")
+    assert any(place.startswith("inference-0000") for place in embedder["places"])
+    assert 0 <= embedder["parity"] < 1e-3
+
+
+def test_a_release_is_loaded_into_another_cache(laptop: Running, tmp_path: Path) -> None:
+    load = ("scripts/marketresearch", "models", "load", "--cache", str(tmp_path), "--json")
+    folder = laptop.data / "volumes" / "models" / "entries"
+    entry = next(folder.iterdir())
+    code, found = command(laptop, *load, f"file://{entry}")
+    assert (code, found["digest"]) == (0, f"sha256:{entry.name}")

@@ -34,7 +34,7 @@ MANIFEST = Manifest(
     files=(FileEntry("config.json", 1, "a" * 64),),
     labels={},
     golden=None,
-    metrics={"golden_f1": 0.9},
+    metrics={"golden_f1": 0.9, "parity_max_abs": 1e-06},
     created_at="now",
 )
 NEW, OLD = MANIFEST.digest, "sha256:" + "0" * 64
@@ -72,6 +72,18 @@ def test_a_record_joins_the_manifest_with_what_its_service_does() -> None:
     assert promoted.previous == OLD
     assert records([MANIFEST], [promoted])[0].serving == 100
     assert records([MANIFEST], [])[0].serving == 0
+    assert (record.parity, record.pinned) == (1e-06, False)
+    assert records([MANIFEST], [split], {"ner-v1.1.0"})[0].pinned
+
+
+def test_a_record_names_every_revision_that_can_be_reached() -> None:
+    split = serving(service(NEW, SPLIT, None), REVISIONS)
+    (record,) = records([MANIFEST], [split])
+    assert record.places == ("ner-2 25 % (candidate)",)
+    assert split.places[OLD] == ("ner-1 75 %",)
+    promoted = serving(service(NEW, PROMOTED, None), REVISIONS)
+    assert promoted.places[OLD] == ("ner-1 0 % (previous)",)
+    assert records([MANIFEST], [])[0].places == ()
 
 
 def rollout(phase: Phase, **changes: Any) -> State:
