@@ -1,5 +1,6 @@
 """The demo models: made once by their own scripts, found again ever after."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,17 @@ EMBEDDER = "embedder-v1.0.0"
 
 
 def ensure(folder: Path) -> None:
-    """Train and prepare what is missing below `folder`; each script draws its own progress."""
+    """Train and prepare what is missing below `folder`; each script draws its own progress.
+
+    Whoever comes second waits for the first and finds everything made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make_missing(folder)
+
+
+def _make_missing(folder: Path) -> None:
     if not (folder / EMBEDDER / "release.json").exists():
         _run("make_embedder", "--out", str(folder / EMBEDDER))
     if not all((folder / f"ner-v{version}" / "release.json").exists() for version in NER):
