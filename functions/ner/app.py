@@ -1,7 +1,8 @@
 """ner's routes: entities, the Open Inference Protocol, the description of both."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,8 +16,13 @@ from functions.runtime.errors import ApiError, Unavailable, UnsupportedMediaType
 from functions.runtime.function import Function, loaded
 from functions.runtime.metrics import counter
 from functions.runtime.model_metrics import INFERENCE_REQUESTS, INFERENCE_SECONDS
+from functions.runtime.tensors import JSON_LENGTH
+
+T = TypeVar("T")
 
 ENTITIES = counter("ner_entities_extracted", "Entities found, by label", ("label",))
+MEDIA_TYPES = ("application/json", "application/x-www-form-urlencoded")
+"""The second is what `curl -d` says of whatever it is given; the body is JSON all the same."""
 MAX_BODY = 2 << 20
 """Bytes of JSON: the texts' own limit is a setting, and escapes make them longer."""
 
@@ -32,9 +38,16 @@ async def entities(request: Request) -> Response:
 async def infer(request: Request) -> Response:
     """POST /v2/models/ner[/versions/…]/infer."""
     ner = _named(request)
-    request_id, texts = oip.request(await _json_body(request), ner)
-    found = await _find(request, ner, texts)
-    return JSONResponse(oip.response(ner, request_id, found))
+    length = request.headers.get(JSON_LENGTH)
+    body = await (request.body() if length else _json_body(request))
+    asked = oip.request(body, length, ner)
+    if asked.output == oip.CLASS_IDS:
+        numbers = await _counted(request, ner, ner.classes(asked.texts))
+        tensor = oip.classes_tensor(numbers, ner.outside)
+    else:
+        tensor = oip.entities_tensor(await _find(request, ner, asked.texts))
+    headers, answer = oip.response(ner, asked, tensor)
+    return Response(answer, headers=headers)
 
 
 async def model_metadata(request: Request) -> Response:
@@ -79,17 +92,25 @@ def _named(request: Request) -> Ner:
 
 
 async def _json_body(request: Request) -> bytes:
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-    if kind.lower() != "application/json":
+    kind = request.headers.get("content-type", MEDIA_TYPES[0]).partition(";")[0].strip()
+    if kind.lower() not in MEDIA_TYPES:
         raise UnsupportedMediaType("send application/json")
     return await request.body()
 
 
 async def _find(request: Request, ner: Ner, texts: Sequence[str]) -> list[list[Entity]]:
-    """Ask the model and count what came of it."""
+    """Ask for entities and count them."""
+    found = await _counted(request, ner, ner.find(texts))
+    for one in (one for entities in found for one in entities):
+        ENTITIES.labels(label=one.label).inc()
+    return found
+
+
+async def _counted(request: Request, ner: Ner, work: Coroutine[Any, Any, T]) -> T:
+    """Ask the model while the client is there, and count how it ended."""
     started, result = time.monotonic(), "error"
     try:
-        found = await while_connected(request, ner.find(texts))
+        found = await while_connected(request, work)
         result = "ok"
     except ApiError as error:
         result = error.code
@@ -97,8 +118,6 @@ async def _find(request: Request, ner: Ner, texts: Sequence[str]) -> list[list[E
     finally:
         INFERENCE_REQUESTS.labels(model=ner.model, result=result).inc()
         INFERENCE_SECONDS.labels(model=ner.model).observe(time.monotonic() - started)
-    for one in (one for entities in found for one in entities):
-        ENTITIES.labels(label=one.label).inc()
     return found
 
 

@@ -44,6 +44,7 @@ class Tags:
 
     def __init__(self, tags: Sequence[str]) -> None:
         self.labels = sorted({tag[2:] for tag in tags if tag != "O"})
+        self.outside = tags.index("O")
         kinds = ["O", *self.labels]
         self._begins = np.zeros((len(tags), len(kinds)), np.float32)
         self._inside = np.zeros_like(self._begins)

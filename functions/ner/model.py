@@ -67,6 +67,12 @@ class NerModel:
         """Read the entities of a text from its windows' scores."""
         return entities(job.text, job.pieces, merge(job.windows, judged), self.tags)
 
+    def classes(self, job: Job, judged: Sequence[Output]) -> list[int]:
+        """Return the likeliest tag's number for each token, special ones included."""
+        rows = merge(job.windows, judged)
+        found = rows.argmax(axis=-1).tolist() if len(rows) else []
+        return [self.tags.outside, *found, self.tags.outside]
+
     def find(self, text: str) -> list[Entity]:
         """Do all of it for one text, here and now."""
         job = self.read(text)

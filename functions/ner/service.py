@@ -5,9 +5,10 @@ the model has a thread of its own, in the batcher.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from functions.ner import heuristics
 from functions.ner.decode import Entity
@@ -17,9 +18,10 @@ from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
 from functions.runtime.backends import Form, Output
 from functions.runtime.batching import Batcher, Limits
-from functions.runtime.errors import Unavailable
+from functions.runtime.errors import Invalid, Unavailable
 from functions.runtime.model_metrics import MODEL_INFO
 
+T = TypeVar("T")
 Shown = Sequence[int]
 INLINE = 4096
 """Characters of a request that are handled on the event loop: well under a millisecond's work."""
@@ -36,20 +38,30 @@ class Engine:
 
     async def find(self, texts: Sequence[str], timeout: float) -> list[list[Entity]]:  # noqa: ASYNC109 - the queue drops what is late
         """Find the entities of each text."""
+        return await self._each(texts, timeout, self.model.decode)
+
+    async def classes(self, texts: Sequence[str], timeout: float) -> list[list[int]]:  # noqa: ASYNC109 - as above
+        """Find the tag of each token of each text."""
+        return await self._each(texts, timeout, self.model.classes)
+
+    async def _each(
+        self,
+        texts: Sequence[str],
+        timeout: float,  # noqa: ASYNC109 - as above
+        decode: Callable[[Job, Sequence[Output]], T],
+    ) -> list[T]:
         aside = sum(map(len, texts)) > INLINE
         jobs = await asyncio.to_thread(self._read, texts) if aside else self._read(texts)
         shown = [window for job in jobs for window in job.shown()]
-        judged = await self.batcher.submit(shown, timeout)
-        if aside:
-            return await asyncio.to_thread(self._decode, jobs, judged)
-        return self._decode(jobs, judged)
+        rows = iter(await self.batcher.submit(shown, timeout))
+
+        def decoded() -> list[T]:
+            return [decode(job, [next(rows) for _ in job.windows]) for job in jobs]
+
+        return await asyncio.to_thread(decoded) if aside else decoded()
 
     def _read(self, texts: Sequence[str]) -> list[Job]:
         return [self.model.read(text) for text in texts]
-
-    def _decode(self, jobs: Sequence[Job], judged: Sequence[Output]) -> list[list[Entity]]:
-        rows = iter(judged)
-        return [self.model.decode(job, [next(rows) for _ in job.windows]) for job in jobs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +76,22 @@ class Ner:
         """Who answers: the release's name and version, or "heuristic"."""
         return HEURISTIC if self.engine is None else release_name(self.engine.release)
 
+    @property
+    def outside(self) -> int:
+        """The number of the tag `O`."""
+        return 0 if self.engine is None else self.engine.model.tags.outside
+
     async def find(self, texts: Sequence[str]) -> list[list[Entity]]:
         """Find the entities of each text, within the configured time."""
         if self.engine is None:
             return [heuristics.find(text) for text in texts]
         return await self.engine.find(texts, self.settings.timeout_ms / 1000)
+
+    async def classes(self, texts: Sequence[str]) -> list[list[int]]:
+        """Find the tag of each token, within the configured time; patterns know none."""
+        if self.engine is None:
+            raise Invalid("patterns answer, and they have no class ids")
+        return await self.engine.classes(texts, self.settings.timeout_ms / 1000)
 
 
 def release_name(release: Release) -> str:

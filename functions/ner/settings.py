@@ -41,6 +41,9 @@ class Settings:
     """`NER_BATCH_WAIT_MS`: how long an idle model waits for company. Default 0."""
     timeout_ms: int
     """`NER_TIMEOUT_MS`: a request's time, 504 past it. Default 30000."""
+    class_ids: bool
+    """`NER_OIP_OUTPUT`: what an inference request that names no output gets: `entities`, or
+    `class-ids` as KServe's Hugging Face runtime answers. Default entities."""
     heuristics: bool
     """`NER_HEURISTICS`: `true` answers by patterns while no release is configured. Default false."""
 
@@ -62,6 +65,7 @@ class Settings:
             queue_tokens=_integer(environ, "NER_QUEUE_TOKENS", 65_536),
             batch_wait_ms=_integer(environ, "NER_BATCH_WAIT_MS", 0),
             timeout_ms=_integer(environ, "NER_TIMEOUT_MS", 30_000),
+            class_ids=_choice(environ, "NER_OIP_OUTPUT", ("entities", "class-ids")) == "class-ids",
             heuristics=environ.get("NER_HEURISTICS", "").lower() == "true",
         )
 

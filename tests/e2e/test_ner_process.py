@@ -1,5 +1,6 @@
 """ner as a process, as the platform starts it: ready by itself, light, drained on SIGTERM."""
 
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 
 from scripts.training.examples import golden
 from tests.support.ner_cache import tiny_cache
@@ -124,3 +127,20 @@ def test_the_import_of_the_app_is_light() -> None:
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_tritons_client_reads_entities_and_class_ids(cache: tuple[Path, str]) -> None:
+    port, text = free_port(), "Anna met Bosch 🍫 in Rome."
+    with process(cache, port, *OURS) as (_, client):
+        wait_ready(client)
+        plain = client.post("/v1/entities", json={"texts": [text]}).json()
+        with InferenceServerClient(f"127.0.0.1:{port}") as triton:
+            assert triton.is_model_ready("ner")
+            tensor = InferInput("text", [1], "BYTES")
+            tensor.set_data_from_numpy(np.array([text], dtype=np.object_))
+            found = triton.infer("ner", [tensor]).as_numpy("entities")
+            asked = [InferRequestedOutput("output-0", binary_data=True)]
+            numbers = triton.infer("ner", [tensor], outputs=asked).as_numpy("output-0")
+    assert json.loads(found[0]) == plain["results"][0]["entities"]
+    assert numbers.dtype == np.int64
+    assert numbers.shape[:2] == (1, 1)

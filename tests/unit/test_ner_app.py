@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ import httpx
 import pytest
 
 from functions.ner.app import function
-from functions.runtime.app import build_app
-from functions.runtime.lifecycle import Lifecycle
 from tests.support.ner_cache import tiny_cache
+from tests.support.ner_client import running
 from tests.support.tiny_bert import LABELS
 
 TEXT = "Anna met Bosch 🍫 in Rome, 半導体."
@@ -21,20 +19,6 @@ TEXT = "Anna met Bosch 🍫 in Rome, 半導体."
 @pytest.fixture(scope="session")
 def ner_cache(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return tiny_cache(tmp_path_factory.mktemp("ner"))
-
-
-@asynccontextmanager
-async def running(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
-    app = build_app(function, environ)
-    lifecycle: Lifecycle[Any] = app.state.lifecycle
-    async with AsyncExitStack() as stack:
-        lifecycle.start()
-        stack.push_async_callback(lifecycle.close)
-        await lifecycle.settled()
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        yield await stack.enter_async_context(
-            httpx.AsyncClient(transport=transport, base_url="http://ner")
-        )
 
 
 @pytest.fixture
