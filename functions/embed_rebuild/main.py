@@ -1,6 +1,6 @@
 """For plain functions-framework: `--target main --source functions/embed_rebuild/main.py --asgi`."""
 
 from functions.embed_rebuild.app import function
-from functions.runtime.function import target
+from functions.runtime.framework import target
 
 main = target(function)

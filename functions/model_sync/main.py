@@ -1,6 +1,6 @@
 """The entry for plain functions-framework: `--target main --asgi`."""
 
 from functions.model_sync.app import function
-from functions.runtime.function import target
+from functions.runtime.framework import target
 
 main = target(function)

@@ -1,10 +1,9 @@
 """A function: a name, a resource to load and warm, and routes that use it.
 
 The same value is served three ways: by our server (`python -m functions.runtime MODULE:function`),
-by plain functions-framework (through `target`), and in tests (through `functions.runtime.app`).
+by plain functions-framework (through `runtime.framework`), and in tests (through `runtime.app`).
 """
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from typing import Any, Generic, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from eventing.cloudevent import CloudEvent, MalformedEvent, from_http, to_http
 from functions.runtime.errors import ApiError, BadRequest
@@ -81,24 +79,3 @@ async def _event(request: Request) -> CloudEvent:
         return from_http(dict(request.headers), await request.body())
     except MalformedEvent as error:
         raise BadRequest(str(error)) from error
-
-
-def target(function: Function[Any]) -> Callable[[Request], Awaitable[ASGIApp]]:
-    """Return what functions-framework calls: it hands the request on to the function's own app.
-
-    functions-framework has no lifespan, so the first request starts the loading and waits for it.
-    """
-    from functions.runtime.app import build_app  # noqa: PLC0415 - app builds on this module
-
-    app: list[Any] = []
-
-    async def main(request: Request) -> ASGIApp:
-        if not app:
-            app.append(build_app(function, os.environ))
-        lifecycle: Lifecycle[Any] = app[0].state.lifecycle
-        lifecycle.start()
-        if not request.url.path.startswith("/health"):
-            await lifecycle.settled()
-        return app[0]  # type: ignore[no-any-return] # Starlette awaits any ASGI app as a response
-
-    return main
