@@ -22,7 +22,7 @@ from functions.rollout.ticks import Ticks
 from functions.runtime.metrics import gauge
 from knative.serving import errors, policy, traffic, upkeep
 from knative.serving import state as states
-from knative.serving.client import REVISIONS, SERVICES, KubeClient
+from knative.serving.client import PODS, REVISIONS, SERVICES, KubeClient
 from knative.serving.objects import Object, template_of
 from knative.serving.observation import (
     COMMAND,
@@ -39,6 +39,7 @@ from knative.serving.table import Phase
 _LOG = logging.getLogger(__name__)
 _MOVES = 32
 _TRIES = 4
+_REVISION = "serving.knative.dev/revision"
 _PHASE = gauge(
     "rollout_phase", "1 for the phase that a Service's rollout is in", ("target", "phase")
 )
@@ -117,6 +118,12 @@ class Controller:
             version = reading.revisions[name]["metadata"]["resourceVersion"]
             meta = {"resourceVersion": version, "annotations": dict(annotations)}
             await self._tools.kube.patch(REVISIONS, name, {"metadata": meta})
+
+        crowding = upkeep.evicted(reading.state)
+        if crowding:
+            for pod in await self._tools.kube.list(PODS, {_REVISION: crowding}):
+                if not pod["metadata"].get("deletionTimestamp"):
+                    await self._tools.kube.delete(PODS, pod["metadata"]["name"])
 
     async def _apply(self, reading: Reading, decision: Decision) -> None:
         after = copy.deepcopy(reading.service)

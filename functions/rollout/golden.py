@@ -81,7 +81,9 @@ def compare(candidate: float, stable: float | None, policy: Policy) -> GoldenRes
             passed=False, evidence=f"golden F1 {candidate:.3f} is below {policy.min_golden:g}"
         )
     if stable is None:
-        return GoldenResult(passed=True, evidence=f"golden F1 {candidate:.3f}, nothing is stable")
+        return GoldenResult(
+            passed=True, evidence=f"golden F1 {candidate:.3f}, nothing to compare with"
+        )
     both = f"golden F1 {candidate:.3f}, stable {stable:.3f}"
     if candidate < stable - policy.golden_margin:
         return GoldenResult(passed=False, evidence=f"{both}: worse than {policy.golden_margin:g}")

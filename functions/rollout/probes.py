@@ -87,7 +87,9 @@ class Probes:
         examples = await asyncio.to_thread(golden.read, release.path / manifest.golden)
         ours = await golden.score(self._endpoint(_candidate(seen)), examples)
         theirs = None
-        if state.stable:  # untagged: until the canary starts, the Service's own address is stable's
+        if (
+            state.stable and not state.switched
+        ):  # untagged: until the canary starts, the Service's own address is stable's
             theirs = await golden.score(self._endpoint(_service(seen)), examples)
         return golden.compare(ours, theirs, policy)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from knative.serving import policy
 from knative.serving import state as states
 from knative.serving.client import REVISIONS, SERVICES, KubeClient
+from knative.serving.errors import NotFound
 from knative.serving.objects import Object, revision_view, service_view
 from knative.serving.observation import Observation
 from knative.serving.policy import Policy, PolicyInvalid
@@ -38,11 +39,24 @@ class Reading:
         return cls(
             service=service,
             revisions=revisions,
-            seen=Observation(service_view(service), views),
+            seen=Observation(service_view(service), views, waits_for=await _before(kube, found)),
             state=states.of(service),
             policy=found,
             problem=problem,
         )
+
+
+async def _before(kube: KubeClient, rules: Policy | None) -> tuple[str, ...]:
+    """Return the Services that come first and are not done; one that is not there holds up nobody."""
+    running = []
+    for name in rules.after if rules else ():
+        try:
+            known = states.of(await kube.get(SERVICES, name))
+        except NotFound:
+            continue
+        if known and known.active:
+            running.append(name)
+    return tuple(running)
 
 
 def _policy(service: Object) -> tuple[Policy | None, str]:

@@ -87,6 +87,18 @@ class KubeClient:
         items: list[Object] = (await self._read(self._path(resource), query)).get("items") or []
         return items
 
+    async def log(self, pod: str, container: str, lines: int) -> str:
+        """Return the last `lines` of a Pod's container; raises KubeError."""
+        query = {"container": container, "tailLines": str(lines)}
+        path = f"{self._path(PODS, pod)}/log"
+        try:
+            response = await self._http.send(self._request("GET", path, query))
+        except httpx.TransportError as error:
+            raise _typed(error) from error
+        if response.is_error:
+            raise errors.of(response)
+        return response.text
+
     async def watch(
         self, resource: Resource, name: str | None = None, since: str | None = None
     ) -> AsyncIterator[Change]:

@@ -72,10 +72,21 @@ def begin(template: str, now: float, last: State | None = None) -> State:
 
 def _begin(step: Step, state: State) -> Written:
     service, stable = step.seen.service, step.seen.serving()
+    if state.switched:  # it may still be on its way back
+        stable = stable or state.stable
     fresh = replace(begin(service.template, step.now, state), stable=stable)
     if stable and not service.pinned:
         return step.routed(fresh, traffic.pin(service.targets, stable))
     return replace(fresh, weights=traffic.weights(service.targets) if stable else None), ()
+
+
+def _drain(step: Step, state: State) -> Written:
+    """Note whom to make room for; `needed` says whether stable was awake and has to come back."""
+    view = step.seen.made_from(state.template)
+    stable = step.seen.revisions[state.stable or ""]
+    name = view.name if view else None
+    state = replace(state, switched=True, candidate=name, needed=min(1, stable.replicas))
+    return step.progressed(state), ()
 
 
 def _tag(step: Step, state: State) -> Written:
@@ -152,7 +163,8 @@ def _keep(step: Step, state: State) -> Written:
         digest=state.digest,
         evidence=step.evidence,
     )
-    until = step.now + step.policy.warm_window_seconds
+    window = 0.0 if state.switched else step.policy.warm_window_seconds
+    until = step.now + window
     state = replace(
         state, previous=state.stable, previous_until=until, stable=state.candidate, baseline=None
     )
@@ -232,6 +244,7 @@ def _release(step: Step, state: State) -> Written:
 
 EFFECTS: Mapping[Effect, Callable[[Step, State], Written]] = {
     Effect.BEGIN: _begin,
+    Effect.DRAIN: _drain,
     Effect.TAG: _tag,
     Effect.NOTE: _note,
     Effect.STEP: _next,

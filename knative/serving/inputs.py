@@ -105,15 +105,49 @@ def _broken(seen: Observation, state: State) -> Found:
 
 
 def _pending(seen: Observation, state: State, policy: Policy, now: float) -> Found:
+    if seen.waits_for:
+        why = f"{' and '.join(seen.waits_for)} had not finished"
+        return _deadline(now - state.started, policy, why)
     view = seen.made_from(state.template)
+    crowd = _crowd(seen, state, policy) if view else ""
+    if crowd:
+        return Input.CROWDED, crowd
     if view and view.ready:
         return Input.READY, f"{view.name} is Ready"
     return _deadline(now - state.started, policy, "was not Ready")
 
 
+def _crowd(seen: Observation, state: State, policy: Policy) -> str:
+    """Say why both cannot run at once; empty when they can."""
+    stable, candidate = seen.revisions.get(state.stable or ""), seen.made_from(state.template)
+    if not stable or not candidate:
+        return ""
+    if policy.strategy == "switch":
+        return "the policy says switch"
+    gpus = candidate.gpus + stable.gpus * max(1, stable.replicas)
+    if policy.gpus and gpus > policy.gpus:
+        return f"both would hold {gpus} GPUs of {policy.gpus}"
+    return ""
+
+
+def _draining(seen: Observation, state: State, policy: Policy, now: float) -> Found:
+    if seen.ready(state.candidate):
+        return Input.READY, f"{state.candidate} is Ready"
+    return _late_switch(state, policy, now)
+
+
+def _late_switch(state: State, policy: Policy, now: float) -> Found:
+    waited = now - state.since
+    if waited < policy.switch_deadline_seconds:
+        return None
+    return Input.OVERDUE, f"{state.candidate} was not good {waited:.0f} s after the switch"
+
+
 def _warming(seen: Observation, state: State, policy: Policy, now: float) -> Found:
     if seen.facts.warm and seen.ready(state.candidate):
         return Input.WARM, seen.facts.note
+    if state.switched:
+        return _late_switch(state, policy, now)
     return _deadline(now - state.started, policy, f"was not warm: {seen.facts.note}")
 
 
@@ -124,8 +158,10 @@ def _evaluating(seen: Observation, state: State, policy: Policy, now: float) -> 
     if golden and seen.ready(state.candidate):
         if not state.stable:
             return Input.FIRST, golden.evidence
-        return (Input.LAST if policy.steps[0] == traffic.WHOLE else Input.PASSED), golden.evidence
-    if now - state.since >= policy.max_inconclusive_seconds:
+        at_once = state.switched or policy.steps[0] == traffic.WHOLE
+        return (Input.LAST if at_once else Input.PASSED), golden.evidence
+    switch = policy.switch_deadline_seconds
+    if now - state.since >= (switch if state.switched else policy.max_inconclusive_seconds):
         return Input.OVERDUE, f"the golden set could not be evaluated: {seen.facts.note}"
     return None
 
@@ -190,9 +226,15 @@ def _promoting(seen: Observation, state: State, policy: Policy, now: float) -> F
 
 
 def _rolling_back(seen: Observation, state: State, policy: Policy, now: float) -> Found:
-    if not state.stable or traffic.weights(seen.service.routed) == state.weights:
+    back = not state.switched or _replicas(seen, state.stable) >= state.needed
+    if not state.stable or (back and traffic.weights(seen.service.routed) == state.weights):
         return Input.ROUTED, state.reason
     return _deadline(now - state.since, policy, f"{state.reason}; the Route did not follow")
+
+
+def _replicas(seen: Observation, name: str | None) -> int:
+    view = seen.revisions.get(name or "")
+    return view.replicas if view else 0
 
 
 def _deadline(seconds: float, policy: Policy, why: str) -> Found:
@@ -203,6 +245,7 @@ def _deadline(seconds: float, policy: Policy, why: str) -> Found:
 
 _READERS: Mapping[Phase, Callable[[Observation, State, Policy, float], Found]] = {
     Phase.PENDING: _pending,
+    Phase.DRAINING: _draining,
     Phase.WARMING: _warming,
     Phase.EVALUATING: _evaluating,
     Phase.CANARY: _canary,

@@ -18,6 +18,7 @@ URI = "rollout.marketresearch.ai/uri"
 HELD = "rollout.marketresearch.ai/held"
 MIN_SCALE = "autoscaling.knative.dev/min-scale"
 MAX_SCALE = "autoscaling.knative.dev/max-scale"
+GPU = "nvidia.com/gpu"
 _SERVING = "serving.knative.dev/"
 _STAMPS = ("client.knative.dev/",)
 _MEANT = frozenset({"serving.knative.dev/progress-deadline"})
@@ -29,7 +30,7 @@ class RevisionView:
 
     ready: True, False, or None while it is unknown. template: the fingerprint of what it was made
     from. replicas: pods that run. held: the min-scale it had before we raised it, None when we
-    did not.
+    did not. gpus: what one Pod of it holds.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RevisionView:
     max_scale: int
     min_scale: str | None
     held: str | None
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ def revision_view(revision: Object) -> RevisionView:
         max_scale=int(annotations.get(MAX_SCALE) or 0),
         min_scale=annotations.get(MIN_SCALE),
         held=annotations.get(HELD),
+        gpus=_gpus(revision.get("spec") or {}),
     )
 
 
@@ -135,6 +138,11 @@ def with_model(template: Object, uri: str, digest: str) -> Object:
     meta = dict(template.get("metadata") or {})
     meta["annotations"] = {**(meta.get("annotations") or {}), URI: uri, DIGEST: digest}
     return {**template, "metadata": meta}
+
+
+def _gpus(spec: Object) -> int:
+    limits = [(item.get("resources") or {}).get("limits") for item in spec.get("containers") or []]
+    return sum(int((limit or {}).get(GPU) or 0) for limit in limits)
 
 
 def _condition(conditions: Sequence[Object], kind: str) -> tuple[bool | None, str]:

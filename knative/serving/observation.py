@@ -36,11 +36,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at a Service."""
+    """One look at a Service; `waits_for` names the Services whose running rollouts come first."""
 
     service: ServiceView
     revisions: Mapping[str, RevisionView]
     facts: Facts = field(default_factory=Facts)
+    waits_for: tuple[str, ...] = ()
 
     def ready(self, name: str | None) -> bool:
         """Whether the Revision may get requests."""

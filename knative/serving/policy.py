@@ -12,6 +12,7 @@ from knative.serving.traffic import WHOLE
 
 ANNOTATION = "rollout.marketresearch.ai/policy"
 _ON_NEW = ("supersede", "queue")
+_STRATEGIES = ("surge", "switch")
 _ENDINGS = ("rollback", "promote")
 
 
@@ -40,6 +41,12 @@ class Policy:
     max_inconclusive_seconds: how long a step may stay Inconclusive past its interval.
     on_inconclusive: what then happens, `rollback` or `promote` (go on to the next step).
     warm_window_seconds: how long the old Revision is kept warm after a promotion.
+    strategy: `surge` runs both at once; `switch` stops the old one, starts the new one, and returns
+        to the old one when the new one is not good in time. There is no canary then.
+    gpus: how many GPUs both may hold together, 0 for no limit; where it does not suffice for both,
+        the strategy is `switch`.
+    switch_deadline_seconds: how long callers may have to wait for the new one in a switch.
+    after: Services of the namespace whose rollouts, when they run, come first.
     on_new: a newer template while a rollout runs: `supersede` it, or `queue` behind it.
     """
 
@@ -60,6 +67,10 @@ class Policy:
     max_inconclusive_seconds: float = 600.0
     on_inconclusive: str = "rollback"
     warm_window_seconds: float = 600.0
+    strategy: str = "surge"
+    gpus: int = 0
+    switch_deadline_seconds: float = 120.0
+    after: tuple[str, ...] = ()
     on_new: str = "supersede"
 
 
@@ -90,6 +101,10 @@ def _rising(value: Any) -> bool:
     return _percents(value) and bool(value) and value[0] > 0 and bool(value[-1] == WHOLE)
 
 
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+
+
 _DAY = 86_400.0
 _CHECKS: Mapping[str, _Check] = {
     "steps": (_rising, "a rising list of whole percents above 0 that ends with 100"),
@@ -109,6 +124,10 @@ _CHECKS: Mapping[str, _Check] = {
     "max_inconclusive_seconds": _number(0, _DAY),
     "on_inconclusive": _one_of(_ENDINGS),
     "warm_window_seconds": _number(0, 7 * _DAY),
+    "strategy": _one_of(_STRATEGIES),
+    "gpus": (lambda value: type(value) is int and value >= 0, "a whole number, 0 for no limit"),
+    "switch_deadline_seconds": _number(1, _DAY),
+    "after": (_names, "a list of names of Services"),
     "on_new": _one_of(_ON_NEW),
 }
 

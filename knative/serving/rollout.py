@@ -37,6 +37,8 @@ def decide(seen: Observation, state: State | None, policy: Policy, now: float) -
 def _possible(seen: Observation, state: State, effect: Effect) -> bool:
     """Nothing is given to a stable Revision that is not Ready: better wait where we are."""
     back_to = state.previous if state.phase is Phase.SUCCEEDED else state.stable
+    if state.switched and not state.weight():
+        return True  # nobody is moved
     if effect in {Effect.RESTORE, Effect.DROP, Effect.STEP}:
         return back_to is None or seen.ready(back_to)
     return True

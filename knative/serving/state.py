@@ -34,7 +34,8 @@ class State:
     the golden set said. previous, previous_until: who is kept warm, and until when. outbox: events
     that are due (`[type, payload, traceparent]`). trace: the traceparent of what began it.
     history: `[time, phase, weight, why]` of every traffic write. held: why the rollout waits for a
-    person, `pause` or `gate`; opened: the step whose gate a person has opened.
+    person, `pause` or `gate`; opened: the step whose gate a person has opened. switched: stable's
+    Pods were stopped to make room.
     """
 
     phase: Phase
@@ -58,6 +59,7 @@ class State:
     history: tuple[tuple[float, str, int, str], ...] = ()
     held: str = ""
     opened: int = -1
+    switched: bool = False
 
     @property
     def active(self) -> bool:

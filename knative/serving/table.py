@@ -13,6 +13,7 @@ class Phase(StrEnum):
     """Where a rollout is; the last three are terminal."""
 
     PENDING = "Pending"
+    DRAINING = "Draining"
     WARMING = "Warming"
     EVALUATING = "Evaluating"
     CANARY = "Canary"
@@ -31,6 +32,7 @@ class Input(StrEnum):
     """What was observed; the value is how the diagram says it."""
 
     CHANGED = "template changed"
+    CROWDED = "no room for both"
     READY = "candidate is Ready"
     BROKEN = "candidate cannot start"
     OVERDUE = "out of time"
@@ -58,6 +60,7 @@ class Effect(StrEnum):
     """What is written together with the new phase, in the same conditional update."""
 
     BEGIN = "pin stable"
+    DRAIN = "stop stable's Pods"
     TAG = "tag candidate at 0 %"
     NOTE = "record"
     STEP = "next weight"
@@ -84,6 +87,8 @@ class Transition:
 def _rows() -> dict[tuple[Phase, Input], Transition]:
     rows = {
         (Phase.PENDING, Input.READY): Transition(Phase.WARMING, Effect.TAG),
+        (Phase.PENDING, Input.CROWDED): Transition(Phase.DRAINING, Effect.DRAIN),
+        (Phase.DRAINING, Input.READY): Transition(Phase.WARMING, Effect.TAG),
         (Phase.WARMING, Input.WARM): Transition(Phase.EVALUATING, Effect.NOTE),
         (Phase.EVALUATING, Input.PASSED): Transition(Phase.CANARY, Effect.STEP),
         (Phase.EVALUATING, Input.FIRST): Transition(Phase.PROMOTING, Effect.SHIFT),

@@ -21,9 +21,16 @@ def holds(state: State | None) -> dict[str, int]:
         return {}
     if state.phase is Phase.PROMOTING and state.candidate:
         return {state.candidate: max(1, state.needed)}
-    if state.phase is Phase.SUCCEEDED and state.previous:
+    if state.phase is Phase.SUCCEEDED and state.previous and not state.switched:
         return {state.previous: 1}
     return {}
+
+
+def evicted(state: State | None) -> str | None:
+    """Return the Revision whose Pods must make room: stable's for the switch, or the other way back."""
+    if state is None or not state.switched:
+        return None
+    return {Phase.DRAINING: state.stable, Phase.ROLLING_BACK: state.candidate}.get(state.phase)
 
 
 def patches(revisions: Iterable[RevisionView], wanted: Mapping[str, int]) -> dict[str, Patch]:

@@ -31,6 +31,8 @@ class FakeKnative:
         self.conflict_at: set[int] = set()
         self.calls = 0
         self.traffic_writes: list[list[Object]] = []
+        self.gpus: int | None = None
+        """How many Pods fit; a Revision that has none waits until another's is deleted."""
 
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self.handle)
@@ -69,6 +71,8 @@ class FakeKnative:
         verbs = {"GET": self._get, "POST": self._post, "PUT": self._put, "PATCH": self._patch}
         if request.method == "DELETE":
             found = self.kind(plural).pop(name, None)
+            if found and plural == "pods":
+                self._evicted(found["metadata"]["labels"]["serving.knative.dev/revision"])
             return _status(404, "NotFound", name) if found is None else httpx.Response(200, json={})
         return verbs[request.method](plural, name, body or dict(request.url.params))
 
@@ -162,9 +166,38 @@ class FakeKnative:
                 "status": {"conditions": [condition], "actualReplicas": int(good)},
             },
         )
+        if self.gpus is not None:
+            condition["status"] = "Unknown"
+            self.revision(name)["status"]["conditions"] = [condition]
         status["latestCreatedRevisionName"] = name
+        if self.gpus is not None:
+            good = self._schedule(name) and good
         if good:
             status["latestReadyRevisionName"] = name
+
+    def _schedule(self, name: str) -> bool:
+        """Give the Revision's Pod a GPU when one is free; without one it is neither Ready nor not."""
+        revision = self.revision(name)
+        fits = len(self.kind("pods")) < (self.gpus or 0)
+        broken = bool(self.broken & set(_values({"spec": revision["spec"]})))
+        if fits:
+            labels = {"serving.knative.dev/revision": name}
+            self.kind("pods")[f"{name}-pod"] = {
+                "metadata": {"name": f"{name}-pod", "labels": labels}
+            }
+        ready = fits and not broken
+        if ready or revision["status"]["conditions"][0]["status"] != "True":
+            revision["status"]["conditions"][0]["status"] = "True" if ready else "Unknown"
+        revision["status"]["actualReplicas"] = int(ready)
+        return ready
+
+    def _evicted(self, name: str) -> None:
+        """The next in the queue gets the GPU; whose Pod was deleted is now last in it."""
+        self.revision(name)["status"]["actualReplicas"] = 0
+        others = [other for other in self.kind("revisions") if other != name]
+        for other in [*others, name]:
+            if f"{other}-pod" not in self.kind("pods"):
+                self._schedule(other)
 
     def _route(self, service: Object) -> None:
         """The whole previous routing stays unless every target can be routed to."""

@@ -41,6 +41,7 @@ class World:
         self.events: dict[str, Any] = {}
         self.entities: dict[str, list[dict[str, Any]]] = {}
         self.metrics_down = False
+        self.gpus_each = 0
         self.broker_down = False
 
     def deploy(self, **env: str) -> None:
@@ -49,7 +50,9 @@ class World:
         def change(service: dict[str, Any]) -> None:
             service["metadata"]["annotations"][ANNOTATION] = json.dumps(self.policy)
             pairs = [{"name": key, "value": value} for key, value in env.items()]
-            container = {"image": "ner", "env": pairs}
+            container: dict[str, Any] = {"image": "ner", "env": pairs}
+            if self.gpus_each:
+                container["resources"] = {"limits": {"nvidia.com/gpu": self.gpus_each}}
             service["spec"]["template"] = {
                 "metadata": {"annotations": {"client.knative.dev/updateTimestamp": str(self.now)}},
                 "spec": {"containers": [container]},
