@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 COMMANDS = {
+    "coldstart": "scripts.cli_coldstart",
+    "index": "scripts.cli_index",
     "models": "scripts.cli_models",
     "rollout": "scripts.cli_rollout",
 }
@@ -19,9 +21,9 @@ class _Lazy(TyperGroup):
     def get_command(self, _context: Any, name: str) -> Any:
         if name not in COMMANDS:
             return None
-        group = typer.main.get_group(import_module(COMMANDS[name]).app)
-        group.name = name
-        return group
+        command = typer.main.get_command(import_module(COMMANDS[name]).app)
+        command.name = name
+        return command
 
 
 app = typer.Typer(cls=_Lazy, no_args_is_help=True, add_completion=False)

@@ -4,9 +4,9 @@ import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from functions.embed_rebuild.corpus import Entry
 from functions.embed_rebuild.rebuild import rebuild
 from functions.index.embedder import Embedder
+from functions.index.sources import Entry
 from functions.index.store import IndexStore
 from scripts.push_documents import documents
 

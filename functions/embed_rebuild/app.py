@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from eventing.cloudevent import CloudEvent, wrap
 from eventing.events import IndexRebuilt
+from functions.embed_rebuild import rollback
 from functions.embed_rebuild.coalesce import Coalescer
 from functions.embed_rebuild.corpus import Bucket
 from functions.embed_rebuild.rebuild import rebuild
@@ -118,11 +119,22 @@ async def post_rebuild(request: Request) -> Response:
     return JSONResponse({"rebuilt": [asdict(report) for report in reports]})
 
 
+async def post_rollback(request: Request) -> Response:
+    """`POST /v1/rollback`: go back to a generation that is kept."""
+    wanted = rollback.parse(await request.body())
+    store = loaded(request, Rebuilds).builder.store
+    try:
+        return JSONResponse(await asyncio.to_thread(rollback.roll_back, store, wanted))
+    except Superseded as error:
+        raise Conflict(str(error), retry_after=RETRY_SECONDS) from error
+
+
 async def get_index(request: Request) -> Response:
-    """`GET /v1/index`: the current generation of each embedder, with what was skipped and why."""
+    """`GET /v1/index`: the current generation of each embedder with what was skipped and why, and all kept."""
     store = loaded(request, Rebuilds).builder.store
     manifests = [store.manifest(embedder) for embedder in store.embedders()]
-    return JSONResponse({"generations": [asdict(found) for found in manifests if found]})
+    current = [asdict(found) for found in manifests if found]
+    return JSONResponse({"generations": current, "kept": rollback.kept(store)})
 
 
 function = Function(
@@ -131,6 +143,7 @@ function = Function(
     routes=[
         event_route(handle, Rebuilds),
         Route("/v1/rebuild", post_rebuild, methods=["POST"]),
+        Route("/v1/rollback", post_rollback, methods=["POST"]),
         Route("/v1/index", get_index),
     ],
     warm=no_warmup,

@@ -1,9 +1,11 @@
-"""The documents in the bucket: their state in one digest, and their contents.
+"""The documents in the bucket: their state in one digest, and their contents as chunks.
 
-The digest is over keys and ETags, so a rebuild that finds nothing changed ends after the listing.
+The digest is over keys and ETags, so a rebuild that finds nothing changed ends after the listing; an
+object with the ETag and size that the generation before knows is neither fetched nor parsed again.
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,11 +13,19 @@ from typing import Any, Protocol
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.embed_rebuild.documents import parse
-from functions.index.chunks import Document
-from functions.index.generation import Skipped
+from functions.embed_rebuild.documents import READER, parse
+from functions.index import sources
+from functions.index.chunks import CHUNKER, Chunk, chunks
+from functions.index.generation import Generation, Skipped
+from functions.index.sources import Entry, Source
 from functions.runtime.errors import Unavailable
+from functions.runtime.metrics import counter
 
+OBJECTS = counter(
+    "index_objects",
+    "Objects of the bucket that went into generations, read or unchanged",
+    ("result",),
+)
 PARALLEL = 8
 GONE = ("NoSuchKey", "404")
 LARGEST = 32 << 20
@@ -23,20 +33,11 @@ LARGEST = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One object as the listing shows it."""
+class Part:
+    """An object of the bucket, and the chunks of its documents."""
 
-    key: str
-    etag: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Everything that could be read, in the order of the keys, and what could not."""
-
-    documents: tuple[Document, ...]
-    skipped: tuple[Skipped, ...]
+    source: Source
+    chunks: tuple[Chunk, ...]
 
 
 class Documents(Protocol):
@@ -87,24 +88,52 @@ class Bucket:
         return body
 
 
-def read(store: Documents, entries: list[Entry]) -> Corpus:
-    """Fetch and parse; an object that vanished since the listing is left out."""
+def remembered(previous: Generation) -> dict[Entry, Part]:
+    """Return what a generation knows of its objects; nothing if they would be read differently now."""
+    manifest = previous.manifest
+    if (manifest.reader, manifest.chunker) != (READER, CHUNKER):
+        return {}
+    known, place = dict[Entry, Part](), 0
+    for source in sources.read(previous.path):
+        known[source.entry] = Part(source, previous.content.chunks[place : place + source.chunks])
+        place += source.chunks
+    return known
 
-    def one(entry: Entry) -> tuple[list[Document], list[Skipped]]:
-        if entry.size > LARGEST:
-            return [], [Skipped(entry.key, f"it is larger than {LARGEST} bytes")]
-        body = store.fetch(entry)
-        return ([], []) if body is None else parse(entry.key, body)
+
+def gather(
+    store: Documents, entries: Sequence[Entry], known: Mapping[Entry, Part]
+) -> tuple[Part, ...]:
+    """Return the parts in the order of `entries`: what is not known is fetched, parsed and cut.
+
+    An object that vanished since the listing is left out.
+    """
+
+    def one(entry: Entry) -> Part | None:
+        return known.get(entry) or _read(store, entry)
 
     with ThreadPoolExecutor(PARALLEL) as pool:
-        parts = list(pool.map(one, entries))
-    documents = tuple(document for found, _ in parts for document in found)
-    return Corpus(documents, tuple(skipped for _, missed in parts for skipped in missed))
+        parts = tuple(part for part in pool.map(one, entries) if part is not None)
+    reused = sum(part.source.entry in known for part in parts)
+    OBJECTS.labels(result="unchanged").inc(reused)
+    OBJECTS.labels(result="read").inc(len(parts) - reused)
+    return parts
 
 
-def digest(entries: list[Entry]) -> str:
+def digest(entries: Iterable[Entry]) -> str:
     """Return the state of the corpus: equal when no document came, went or changed."""
     state = hashlib.sha256()
     for entry in entries:
         state.update(f"{entry.key}\n{entry.etag}\n".encode())
     return f"sha256:{state.hexdigest()}"
+
+
+def _read(store: Documents, entry: Entry) -> Part | None:
+    if entry.size > LARGEST:
+        skip = Skipped(entry.key, f"it is larger than {LARGEST} bytes")
+        return Part(Source(entry, 0, 0, (skip,)), ())
+    body = store.fetch(entry)
+    if body is None:
+        return None
+    documents, skipped = parse(entry.key, body)
+    pieces = tuple(chunk for document in documents for chunk in chunks(document))
+    return Part(Source(entry, len(documents), len(pieces), tuple(skipped)), pieces)

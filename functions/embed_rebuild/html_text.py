@@ -17,10 +17,12 @@ _CHARSET = re.compile(
 _HEAD_BYTES = 2048
 """Where a page has to say its encoding, and a bit more."""
 _BLOCKS = frozenset(
-    (
-        "address article aside blockquote body br dd div dl dt figcaption footer form h1 h2 h3 h4 h5 h6 "
-        "header hr li main nav ol p pre section table td th tr ul"
-    ).split()
+    tag
+    for line in (
+        "address article aside blockquote body br dd div dl dt figcaption footer form h1 h2 h3 h4 h5 h6",
+        "header hr li main nav ol p pre section table td th tr ul",
+    )
+    for tag in line.split()
 )
 _HIDDEN = frozenset(("script", "style", "template", "noscript", "svg", "iframe", "object"))
 _DATES = frozenset(("date", "article:published_time", "dc.date", "dcterms.date", "pubdate"))

@@ -1,4 +1,4 @@
-"""One rebuild: list, read, cut, embed what is new, check, swap, tidy. Blocking.
+"""One rebuild: list, read and cut what changed, embed what is new, check, swap, tidy. Blocking.
 
 Nothing is visible before the swap, and what was embedded survives a death before it; so a rebuild may
 be killed anywhere, and the next one goes on.
@@ -7,6 +7,7 @@ be killed anywhere, and the next one goes on.
 import logging
 import sqlite3
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,12 +16,14 @@ import numpy as np
 from eventing.events import IndexRebuilt
 from functions.embed_rebuild import corpus
 from functions.embed_rebuild.build import build_chroma
-from functions.embed_rebuild.corpus import Corpus, Documents, Entry
+from functions.embed_rebuild.corpus import Documents, Part
+from functions.embed_rebuild.documents import READER
 from functions.embed_rebuild.vectors import VectorCache
-from functions.index import generation
-from functions.index.chunks import CHUNKER, Chunk, chunks, quotable
+from functions.index import generation, sources
+from functions.index.chunks import CHUNKER, Chunk, quotable
 from functions.index.embedder import Embedder
 from functions.index.metrics import INDEX_SIZE
+from functions.index.sources import Entry
 from functions.index.store import IndexStore
 
 log = logging.getLogger(__name__)
@@ -43,12 +46,13 @@ def rebuild(
             return None
         expected = None if current is None else current.generation
         previous = None if expected is None else store.path(expected)
-        found = corpus.read(bucket, entries)
+        parts = corpus.gather(bucket, entries, _known(store, embedder))
         cache = VectorCache(store.root / VECTORS_FILE)
-        content, embedded = _embedded(cache, embedder, found)
+        content, embedded = _embedded(cache, embedder, parts)
         recall = build_chroma(folder, previous, content.chunks, content.vectors)
         counts = (len(content.chunks), embedded, recall)
-        manifest = _manifest(folder, embedder, (entries, found), counts, now)
+        manifest = _manifest(folder, embedder, parts, counts, now)
+        sources.write(folder, [part.source for part in parts])
         generation.write(folder, manifest, content)
         name = store.publish(folder, embedder.digest, expected)
         _tidy(store, cache, embedder, content)
@@ -56,14 +60,25 @@ def rebuild(
 
 
 def _same(current: generation.Manifest, entries: list[Entry]) -> bool:
-    return (current.corpus, current.chunker) == (corpus.digest(entries), CHUNKER)
+    built = (current.corpus, current.chunker, current.reader)
+    return built == (corpus.digest(entries), CHUNKER, READER)
+
+
+def _known(store: IndexStore, embedder: Embedder) -> dict[Entry, Part]:
+    """Return what need not be read again; a generation that cannot be opened is no reason to fail."""
+    try:
+        previous = store.open(embedder.digest)
+        return {} if previous is None else corpus.remembered(previous)
+    except (OSError, ValueError, LookupError, TypeError):
+        log.warning("the generation before cannot be read: all documents are", exc_info=True)
+        return {}
 
 
 def _embedded(
-    cache: VectorCache, embedder: Embedder, found: Corpus
+    cache: VectorCache, embedder: Embedder, parts: Sequence[Part]
 ) -> tuple[generation.Content, int]:
-    """Cut and embed; returns also how many chunks had to be embedded now."""
-    pieces = tuple(chunk for document in found.documents for chunk in chunks(document))
+    """Embed; returns also how many chunks had to be embedded now."""
+    pieces = tuple(chunk for part in parts for chunk in part.chunks)
     counts, texts = _texts(pieces)
     vectors, fresh = cache.vectors(embedder, texts)
     borders = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
@@ -90,24 +105,24 @@ def _texts(pieces: tuple[Chunk, ...]) -> tuple[list[int], list[str]]:
 def _manifest(
     folder: Path,
     embedder: Embedder,
-    source: tuple[list[Entry], Corpus],
+    parts: Sequence[Part],
     counts: tuple[int, int, float],
     now: datetime,
 ) -> generation.Manifest:
-    entries, found = source
     count, embedded, recall = counts
     return generation.Manifest(
         generation=folder.name.removeprefix(".building-"),
         embedder=embedder.digest,
         embedder_version=embedder.version,
         chunker=CHUNKER,
-        corpus=corpus.digest(entries),
-        documents=len(found.documents),
+        corpus=corpus.digest(part.source.entry for part in parts),
+        documents=sum(part.source.documents for part in parts),
         chunks=count,
         embedded=embedded,
         recall=round(recall, 4),
         created_at=now.isoformat(timespec="seconds"),
-        skipped=found.skipped,
+        skipped=tuple(skipped for part in parts for skipped in part.source.skipped),
+        reader=READER,
     )
 
 

@@ -16,8 +16,10 @@ import numpy as np
 from functions.index.chunks import CHUNKER
 from functions.index.embedder import Embedder
 from functions.index.generation import Vectors
+from functions.runtime.metrics import gauge
 
 log = logging.getLogger(__name__)
+PROGRESS = gauge("index_rebuild_progress", "Share of a rebuild's new texts that are embedded")
 BATCH = 256
 """Texts between two commits."""
 
@@ -44,7 +46,9 @@ class VectorCache:
             missing = [key for key in text_of if key not in known]
             for start in range(0, len(missing), BATCH):
                 log.info("embedding %d of %d new texts", start, len(missing))
+                PROGRESS.labels().set(start / len(missing))
                 known |= _embed(database, embedder, text_of, missing[start : start + BATCH])
+        PROGRESS.labels().set(1)
         shape = (len(texts), embedder.dimension)
         return np.array([known[key] for key in keys], dtype=np.float32).reshape(shape), fresh
 

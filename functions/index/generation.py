@@ -2,6 +2,7 @@
 
 ```
 generations/<id>/generation.json   what it is: embedder, chunker, counts, the state of the corpus
+                 sources.jsonl     the objects it was built from, see sources.py
                  chunks.jsonl      one chunk a line, in the order of the vectors
                  vectors.npy       float32, one unit vector a chunk: exact search maps it
                  sentences.npy     float16, one unit vector a quotable sentence, chunk after chunk
@@ -37,7 +38,8 @@ class Skipped:
 class Manifest:
     """What a generation says of itself.
 
-    `corpus` is the digest of the documents' keys and ETags it was built from, `recall` the share of
+    `corpus` is the digest of the documents' keys and ETags it was built from, `reader` and `chunker` say
+    how these were read and cut, `recall` is the share of
     exact search's first ten that Chroma found, `created_at` RFC 3339.
     """
 
@@ -52,6 +54,7 @@ class Manifest:
     recall: float
     created_at: str
     skipped: tuple[Skipped, ...] = ()
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,12 @@ class IndexStore:
         name = self.current(embedder)
         return None if name is None else generation.read_manifest(self.path(name))
 
+    def generations(self, embedder: str) -> list[generation.Manifest]:
+        """Return all generations that are kept for `embedder`, newest first."""
+        folders = sorted((self.root / "generations").glob("[0-9]*"), reverse=True)
+        manifests = [generation.read_manifest(folder) for folder in folders]
+        return [manifest for manifest in manifests if manifest.embedder == embedder]
+
     def open(self, embedder: str) -> generation.Generation | None:
         """Open the current generation read-only; None before the first."""
         for _attempt in range(3):  # one that was just replaced may be pruned before it is opened
@@ -90,7 +96,7 @@ class IndexStore:
         with _locked(self.root / "build.lock", wait=False):
             for leftover in (self.root / "generations").glob(BUILDING + "*"):
                 shutil.rmtree(leftover)
-            name = f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+            name = f"{now:%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}"
             folder = self.root / "generations" / (BUILDING + name)
             folder.mkdir(parents=True)
             try:
@@ -126,11 +132,7 @@ class IndexStore:
     def prune(self, embedder: str) -> list[str]:
         """Remove all but the newest generations of `embedder`; the current one always stays."""
         current = self.current(embedder)
-        mine = [
-            path.name
-            for path in sorted((self.root / "generations").glob("[0-9]*"), reverse=True)
-            if generation.read_manifest(path).embedder == embedder
-        ]
+        mine = [manifest.generation for manifest in self.generations(embedder)]
         others = [name for name in mine if name != current]
         removed = others[KEEP - 1 :]
         for name in removed:

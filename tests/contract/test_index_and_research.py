@@ -231,6 +231,23 @@ async def test_a_burst_of_events_is_answered_and_replied_to_once_per_rebuild(
     assert sum(reply.status_code == 200 for reply in replies) == 1
 
 
+async def test_a_rollback_is_answered_from_at_once_and_lasts_until_the_next_rebuild(
+    server: S3Server, rebuilds: httpx.AsyncClient, answers: httpx.AsyncClient
+) -> None:
+    question = "How many rowing boats crossed the lake?"
+    body = b"Exactly four hundred rowing boats crossed the lake in June."
+    server.client("s3").put_object(Bucket=BUCKET, Key="documents/boats.txt", Body=body)
+    await rebuilds.post("/v1/rebuild")
+    assert "four hundred" in (await ask(answers, question))["answer"]
+    done = (await rebuilds.post("/v1/rollback")).json()
+    assert "four hundred" not in (await ask(answers, question))["answer"]
+    kept = (await rebuilds.get("/v1/index")).json()["kept"]
+    assert [one["generation"] for one in kept if one["current"]] == [done["generation"]]
+    await rebuilds.post("/v1/rebuild")
+    assert "four hundred" in (await ask(answers, question))["answer"]
+    assert (await rebuilds.post("/v1/rollback", json={"generation": "x"})).status_code == 404
+
+
 async def test_another_builder_at_work_means_deliver_again(
     environ: Mapping[str, str], rebuilds: httpx.AsyncClient, answers: httpx.AsyncClient
 ) -> None:

@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 import chromadb, numpy as np
 from functions.embed_rebuild import vectors
-from functions.embed_rebuild.corpus import Entry
 from functions.embed_rebuild.rebuild import rebuild
+from functions.index.sources import Entry
 from functions.index.store import IndexStore
 
 root, version, kill_at = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
