@@ -13,13 +13,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Scope
 
-from functions.runtime import context, tracing
-from functions.runtime.errors import ApiError
+from functions.runtime import auth, context, tracing
+from functions.runtime.errors import ApiError, Unauthorized
 from functions.runtime.function import Function
 from functions.runtime.last_samples import farewell
 from functions.runtime.lifecycle import Lifecycle
-from functions.runtime.middleware import LimitBody, ObserveRequests
+from functions.runtime.middleware import LimitRequest, ObserveRequests
 
 log = logging.getLogger(__name__)
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -40,10 +41,7 @@ def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
 
     app = Starlette(
         routes=[*_health_routes(lifecycle), *function.routes],
-        middleware=[
-            Middleware(ObserveRequests),
-            Middleware(LimitBody, limit=function.max_body),
-        ],
+        middleware=_middleware(function, environ),
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
@@ -53,6 +51,24 @@ def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
     )
     app.state.lifecycle = lifecycle
     return app
+
+
+def _middleware(function: Function[Any], environ: Mapping[str, str]) -> list[Middleware]:
+    gate = auth.gate(environ)
+    return [
+        Middleware(ObserveRequests),
+        Middleware(LimitRequest, limit=function.max_body, refuse=_refusal),
+        *([Middleware(auth.Authenticate, gate=gate, refuse=_refusal)] if gate else []),
+    ]
+
+
+def _refusal(scope: Scope, error: ApiError) -> Response:
+    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    if error.status == Unauthorized.status:
+        headers["www-authenticate"] = "Bearer"
+    if scope["path"].startswith("/v2"):  # the Open Inference Protocol has its own shape
+        return JSONResponse({"error": error.message}, error.status, headers=headers)
+    return JSONResponse(error_body(error.code, error.message), error.status, headers=headers)
 
 
 def _health_routes(lifecycle: Lifecycle[Any]) -> list[Route]:
@@ -82,10 +98,7 @@ def error_body(code: str, message: str) -> dict[str, Any]:
 
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - Starlette dispatches by this type
-    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    if request.url.path.startswith("/v2"):  # the Open Inference Protocol has its own shape
-        return JSONResponse({"error": error.message}, error.status, headers=headers)
-    return JSONResponse(error_body(error.code, error.message), error.status, headers=headers)
+    return _refusal(request.scope, error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -6,11 +6,13 @@ ApiError
 ├── Forbidden 403
 ├── NotFound 404
 ├── MethodNotAllowed 405
+├── TooSlow 408             the body did not arrive in time
 ├── Conflict 409            for an event: "in progress, deliver again"
 ├── TooLarge 413
 ├── UnsupportedMediaType 415
 ├── Invalid 422             well-formed, but not acceptable
 ├── QueueFull 429           with Retry-After
+├── TooManyHeaders 431
 ├── Unavailable 503         warming, no model, a passing fault; with Retry-After
 └── DeadlineExceeded 504
 """
@@ -63,6 +65,20 @@ class MethodNotAllowed(ApiError):
 
     status = 405
     code = "method_not_allowed"
+
+
+class TooSlow(ApiError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "too_slow"
+
+
+class TooManyHeaders(ApiError):
+    """More header lines than anybody needs."""
+
+    status = 431
+    code = "too_many_headers"
 
 
 class Conflict(ApiError):

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from functions.runtime import context, tracing
+from functions.runtime import context, own_key, tracing
 
 
 class Client(httpx.AsyncClient):
@@ -15,6 +15,7 @@ class Client(httpx.AsyncClient):
         request_id = context.request_id()
         if request_id:
             request.headers.setdefault("x-request-id", request_id)
+        own_key.show(request)
         with tracing.calling(request):
             return await super().send(request, **options)
 

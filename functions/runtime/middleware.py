@@ -1,5 +1,6 @@
 """Around every request: an id, a place in the trace, a limit, one log line, one latency sample."""
 
+import asyncio
 import logging
 import time
 import uuid
@@ -8,11 +9,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.runtime import context, metrics, tracing
-from functions.runtime.errors import TooLarge
+from functions.runtime.auth import Refuse
+from functions.runtime.errors import TooLarge, TooManyHeaders, TooSlow
 
 log = logging.getLogger("functions.requests")
 LONGEST_ID = 128
 """Characters of a caller's request id that are kept."""
+MOST_HEADERS = 100
+"""Header lines of a request; Envoy's own limit."""
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive."""
 
 
 class ObserveRequests:
@@ -59,31 +65,52 @@ def _mark(message: Message, request_id: str) -> None:
     answer["x-revision"] = metrics.revision()  # who answered, for people and canaries
 
 
-class LimitBody:
-    """ASGI middleware: reading a body past `limit` bytes raises TooLarge, so 413 has our JSON."""
+class LimitRequest:
+    """ASGI middleware: a body past `limit` bytes or `BODY_SECONDS` raises while it is read.
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app, self.limit = app, limit
+    So 413 and 408 have our JSON; too many header lines are refused before anything is done.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, refuse: Refuse) -> None:
+        self.app, self.limit, self._refuse = app, limit, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a counted body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "0")
-        received = int(declared) if declared.isdecimal() and int(declared) > self.limit else 0
+        elif len(scope["headers"]) > MOST_HEADERS:
+            error = TooManyHeaders(f"more than {MOST_HEADERS} header lines")
+            await self._refuse(scope, error)(scope, receive, send)
+        else:
+            await self.app(scope, _counted(scope, receive, self.limit), send)
 
-        async def counted() -> Message:
-            nonlocal received
-            if received <= self.limit:
-                message = await receive()
-                received += len(message.get("body", b""))
-                if received <= self.limit:
-                    return message
-            text = f"the body is over {self.limit} bytes"
-            raise TooLarge(text)
 
-        await self.app(scope, counted, send)
+def _counted(scope: Scope, receive: Receive, limit: int) -> Receive:
+    declared = Headers(scope=scope).get("content-length", "0")
+    received = int(declared) if declared.isdecimal() and int(declared) > limit else 0
+    deadline: float | None = time.monotonic() + BODY_SECONDS
+
+    async def counted() -> Message:
+        nonlocal received, deadline
+        if received <= limit:
+            message = await _in_time(receive, deadline)
+            received += len(message.get("body", b""))
+            if not message.get("more_body"):
+                deadline = None  # what comes next is the end of the connection
+            if received <= limit:
+                return message
+        raise TooLarge(f"the body is over {limit} bytes")
+
+    return counted
+
+
+async def _in_time(receive: Receive, deadline: float | None) -> Message:
+    try:
+        left = None if deadline is None else deadline - time.monotonic()
+        async with asyncio.timeout(left):
+            return await receive()
+    except TimeoutError as error:
+        raise TooSlow(f"the body did not arrive within {BODY_SECONDS:g} s") from error
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
