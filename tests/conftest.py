@@ -9,8 +9,14 @@ import pytest
 from scripts.laptop import models
 from scripts.laptop.process import ROOT, Running, platform
 from scripts.laptop.provision import Contents, provision, wait_until_answering
+from tests.support.knative_target import add_options
 
 STORY = Contents(overlay=ROOT / "knative/overlays/demo")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options can only be declared here, where pytest looks before it knows which tests run."""
+    add_options(parser)
 
 
 @pytest.fixture(scope="session")

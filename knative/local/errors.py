@@ -3,6 +3,7 @@
 ApiFailure
 ├── BadRequest 400        the request makes no sense, or validation refused the object
 ├── Unauthorized 401
+├── Forbidden 403         not here, not now
 ├── NotFound 404
 ├── MethodNotAllowed 405
 ├── AlreadyExists 409
@@ -56,6 +57,13 @@ class Unauthorized(ApiFailure):
 
     code = 401
     reason = "Unauthorized"
+
+
+class Forbidden(ApiFailure):
+    """What is asked for is right, but not here or not now."""
+
+    code = 403
+    reason = "Forbidden"
 
 
 class NotFound(ApiFailure):

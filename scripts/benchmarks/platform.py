@@ -94,7 +94,7 @@ def _made_ready(store: Store, namespace: str, name: str) -> None:
 
 
 def _timed(running: Running, *arguments: str) -> float:
-    command = [BINARY, "--kubeconfig", running.kubeconfig, *arguments]
+    command = [str(BINARY), "--kubeconfig", str(running.kubeconfig), *arguments]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - began

@@ -1,4 +1,7 @@
-"""Server-side apply: who owns a field, and what happens when two want it."""
+"""Server-side apply: who owns a field, and what happens when two want it.
+
+Of our API only, because a cluster's field manager is Kubernetes' own.
+"""
 
 from typing import Any
 

@@ -1,4 +1,8 @@
-"""kubectl with no special flags: it must not notice that this is not a cluster."""
+"""kubectl with no special flags: it must not notice that this is not a cluster.
+
+Of our API only: these are Kubernetes' own rules, which every cluster keeps by being one. Knative's
+are in `knative/`.
+"""
 
 import json
 import subprocess
@@ -73,6 +77,17 @@ def test_a_namespace_must_exist_and_takes_its_contents_with_it(kube: KubeApi, na
     kube.kubectl("create", "configmap", "x", "-n", name)
     kube.kubectl("delete", "namespace", name)
     assert "NotFound" in kube.refused("get", "cm", "x", "-n", name)
+
+
+def test_nothing_new_gets_into_a_namespace_that_ends(kube: KubeApi, name: str) -> None:
+    kube.kubectl("create", "namespace", name)
+    kube.kubectl("create", "configmap", "old", "-n", name)
+    kube.kubectl("delete", "namespace", name, "--wait=false")
+    assert kube.get("ns", name)["status"]["phase"] == "Terminating"
+    refusal = kube.refused("create", "configmap", "new", "-n", name)
+    assert f"unable to create new content in namespace {name}" in refusal
+    kube.kubectl("delete", "configmap", "old", "-n", name)
+    kube.kubectl("wait", f"ns/{name}", "--for=delete", "--timeout=30s")
 
 
 def test_the_namespaces_of_the_platform_are_there(kube: KubeApi) -> None:

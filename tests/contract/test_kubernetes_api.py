@@ -1,4 +1,7 @@
-"""The calls that clients other than kubectl make: `kn`'s, informers', controllers'."""
+"""The calls that clients other than kubectl make: `kn`'s, informers', controllers'.
+
+Of our API only, because they are about its answers to the letter.
+"""
 
 import json
 import ssl

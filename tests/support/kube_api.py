@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from knative.local.api import build_app
+from knative.local.api import build_app, namespaces
 from knative.local.api.kubeconfig import load_token, write_kubeconfig
 from knative.local.api.tls import certificate
 from knative.local.asgi import serve
@@ -120,7 +120,8 @@ async def _main(data: Path, port: int) -> None:
     write_kubeconfig(data, port, token)
     app = build_app(store, token, data)
     tls = certificate(data, datetime.now(UTC))
-    await asyncio.gather(serve(app, port, tls), control(store, Urls("localhost", 8080)))
+    urls = Urls("localhost", 8080)
+    await asyncio.gather(serve(app, port, tls), control(store, urls), namespaces.run(store))
 
 
 if __name__ == "__main__":

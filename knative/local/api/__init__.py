@@ -1,11 +1,13 @@
 """The Kubernetes API of the platform, as `kubectl`, `kn` and client libraries expect it."""
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from knative.local.api import namespaces
 from knative.local.api.app import Api, build
 from knative.local.api.kubeconfig import write_kubeconfig
 from knative.local.api.seed import seed
@@ -29,4 +31,7 @@ async def run(platform: "Platform") -> None:
     """Serve the API and write the kubeconfig that leads to it, until cancelled."""
     app = build_app(platform.store, platform.token, platform.data)
     write_kubeconfig(platform.data, platform.api_port, platform.token)
-    await serve(app, platform.api_port, certificate(platform.data, datetime.now(UTC)))
+    tls = certificate(platform.data, datetime.now(UTC))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(serve(app, platform.api_port, tls))
+        group.create_task(namespaces.run(platform.store))

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from knative.local.api.namespaces import terminating
 from knative.local.errors import BadRequest, Conflict, NotFound
 from knative.local.eventing import rules as eventing
 from knative.local.kinds import BY_KIND
@@ -59,7 +60,7 @@ def _config(store: Store, name: str) -> Mapping[str, str]:
 
 
 def _namespace(obj: Object, _old: Object | None) -> None:
-    obj["status"] = {"phase": "Active"}
+    obj["status"] = {"phase": "Terminating" if terminating(obj) else "Active"}
 
 
 def _claim(obj: Object, _old: Object | None) -> None:

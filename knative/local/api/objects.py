@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from knative.local.api import admission, fields, patches, shape
+from knative.local.api import admission, fields, namespaces, patches, shape
 from knative.local.api.schemas import check
 from knative.local.api.shape import Call
 from knative.local.errors import BadRequest, NotFound
@@ -53,7 +53,11 @@ class Objects:
         admission.check_delete(old)
         wanted = options.get("preconditions") or {}
         shape.check_preconditions(old, wanted if isinstance(wanted, dict) else {})
-        if not call.dry_run:
+        if call.dry_run:
+            return old
+        if call.kind.kind == "Namespace":
+            namespaces.terminate(self.store, old, self.clock())
+        else:
             orphan = options.get("propagationPolicy") == "Orphan"
             self.store.delete(call.kind.kind, call.namespace, call.name, orphan=orphan)
         return old
@@ -73,7 +77,7 @@ class Objects:
 
     def _insert(self, call: Call, obj: Object) -> Object:
         if call.kind.namespaced:
-            self.store.get("Namespace", "", call.namespace)
+            namespaces.check_open(self.store, call.kind, call.namespace, obj["metadata"]["name"])
         if not call.dry_run:
             return self.store.create(obj)
         born = {"creationTimestamp": timestamp(self.clock()), "generation": 1}
