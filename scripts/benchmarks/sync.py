@@ -1,0 +1,202 @@
+"""Fetching a model from a range server on loopback, hashing on, beside other tools; and its successor.
+
+Sizes in MB by `--sizes 430 2000`. The other tools are those that `--peers PYTHON` (default: this one)
+can import, each in a process of its own. The server is nginx, so that no Python is on its side.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from functions.model_sync.transfer import Transfer
+from functions.registry.cache import ModelCache
+from functions.registry.paths import MANIFEST
+from functions.registry.publish import describe
+from functions.registry.store import ModelStore, connect
+from knative.local.processes import server_port
+from scripts.benchmarks import sync_one
+from scripts.benchmarks.harness import ROOT, CannotMeasure, Options, Report
+
+BUCKET = "bench"
+SHARDS = 10
+MEGABYTE = 10**6
+ROUNDS = 3
+MEMORY_GOAL, SUCCESSOR_GOAL = 150, 0.15
+_CONFIG = """
+daemon off; pid {root}/pid; error_log {root}/errors; worker_processes 2;
+events {{ worker_connections 256; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000;
+  client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3;
+  uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
+  server {{ listen 127.0.0.1:{port}; root {root}/www; }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """nginx over the folder `www`."""
+
+    root: Path
+    endpoint: str
+
+    @property
+    def models(self) -> Path:
+        """The bucket's releases."""
+        return self.root / "www" / BUCKET / "models"
+
+
+def run(report: Report, options: Options) -> None:
+    """Measure every tool in turn, ROUNDS times, and the successor of a release."""
+    parser = argparse.ArgumentParser(prog="./scripts/bench sync")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[430, 2000])
+    parser.add_argument("--peers", default=sys.executable)
+    chosen = parser.parse_args(options.rest)
+    with TemporaryDirectory() as scratch, nginx(Path(scratch)) as server:
+        for size in chosen.sizes:
+            _beside_others(report, server, size, chosen.peers)
+            _successor(report, server, size)
+            shutil.rmtree(server.models)
+
+
+@contextmanager
+def nginx(root: Path) -> Iterator[Server]:
+    """Run a server of our own on a free port."""
+    binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if not binary:
+        raise CannotMeasure("nginx is missing: apt-get install nginx-light, or brew install nginx")
+    server = Server(root, f"http://127.0.0.1:{(port := server_port())}")
+    server.models.mkdir(parents=True)
+    os.chmod(root, 0o755)  # noqa: PTH101,S103 - its workers are another user's
+    (root / "conf").write_text(_CONFIG.format(root=root, port=port))
+    command = [binary, "-c", str(root / "conf"), "-e", str(root / "errors")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        _wait(server, process)
+        yield server
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            httpx.get(server.endpoint, trust_env=False)
+        except httpx.TransportError:
+            time.sleep(0.02)
+        else:
+            return
+    raise CannotMeasure(f"nginx did not start: {(server.root / 'errors').read_text()[-500:]}")
+
+
+def _beside_others(report: Report, server: Server, size: int, peers: str) -> None:
+    (server.models / "one-v1.0.0").mkdir()
+    _random_file(server.models / "one-v1.0.0" / "model.safetensors", size * MEGABYTE)
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in sync_one.TOOLS}
+    for _ in range(ROUNDS):
+        for name, measured in found.items():
+            python = sys.executable if name == "ours" else peers
+            measured.extend(_one(server, name, python))
+    speeds = {name: _row(report, name, size, rounds) for name, rounds in found.items() if rounds}
+    others = {name: speed for name, speed in speeds.items() if name != "ours"}
+    if others:
+        best = max(others, key=lambda name: others[name])
+        report.at_least(f"{size} MB: ours / fastest ({best})", speeds["ours"] / others[best], 1)
+    memory = max(item["memory"] for item in found["ours"]) / MEGABYTE
+    report.at_most(f"{size} MB: memory over the base", memory, MEMORY_GOAL, "MB")
+
+
+def _one(server: Server, name: str, python: str) -> list[dict[str, float]]:
+    target = server.root / "target"
+    key = "models/one-v1.0.0/model.safetensors"
+    command = [python, "-m", sync_one.__name__, name, server.endpoint, BUCKET, key, str(target)]
+    environ = {**os.environ, **sync_one.KEYS}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    target.unlink(missing_ok=True)
+    if done.returncode == sync_one.UNAVAILABLE:
+        return []
+    if done.returncode:
+        raise CannotMeasure(f"{name}: {done.stderr[-500:]}")
+    return [json.loads(done.stdout)]
+
+
+def _row(report: Report, name: str, size: int, rounds: list[dict[str, float]]) -> float:
+    hashed = size / median(item["hashed"] for item in rounds)
+    report.row(
+        tool=name,
+        size_MB=size,
+        MB_per_second_hashed=hashed,
+        MB_per_second_unhashed=None
+        if name == "ours"
+        else size / median(item["fetched"] for item in rounds),
+        memory_MB=max(item["memory"] for item in rounds) / MEGABYTE,
+    )
+    return hashed
+
+
+def _successor(report: Report, server: Server, size: int) -> None:
+    """Sync a release of ten shards, then one that has nine of them."""
+    _release(server, "1.0.0", size)
+    _release(server, "1.1.0", size, shared=server.models / "ner-v1.0.0")
+    store = ModelStore(connect("s3", sync_one.KEYS | {"AWS_ENDPOINT_URL": server.endpoint}), BUCKET)
+    firsts, seconds = [], []
+    for number in range(ROUNDS):
+        cache = ModelCache(server.root / f"cache{number}")
+        firsts.append(_timed(store, cache, "ner-v1.0.0"))
+        seconds.append(_timed(store, cache, "ner-v1.1.0"))
+        subprocess.run(["chmod", "-R", "u+w", str(cache.root)], check=True)
+        shutil.rmtree(cache.root)
+    ratio = median(seconds) / median(firsts)
+    whole = {"first_sync_s": median(firsts), "second_sync_s": median(seconds), "ratio": ratio}
+    report.row(release_MB=size, shared="90 %", **whole)
+    report.at_most(f"{size} MB: a successor that shares 90 %", ratio, SUCCESSOR_GOAL, "of the time")
+
+
+def _timed(store: ModelStore, cache: ModelCache, folder: str) -> float:
+    os.sync()  # what the last round left to be written is not this round's
+    started = time.monotonic()
+    Transfer(store, cache).run(store.manifest(folder))
+    return time.monotonic() - started
+
+
+def _release(server: Server, version: str, size: int, shared: Path | None = None) -> None:
+    folder = server.models / f"ner-v{version}"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"id2label": {"0": "O"}}))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "golden.jsonl").write_text("{}\n")
+    for number in range(SHARDS):
+        name = f"model-{number}.safetensors"
+        if shared and number:
+            (folder / name).hardlink_to(shared / name)
+        else:
+            _random_file(folder / name, size * MEGABYTE // SHARDS)
+    head: dict[str, Any] = {"schema": 1, "name": "ner", "version": version, "framework": "none"}
+    head |= {"task": "token-classification", "service": "ner", "golden": "golden.jsonl"}
+    (folder / "release.json").write_text(json.dumps(head))
+    (folder / MANIFEST).write_bytes(describe(folder, datetime.now(UTC)).to_bytes())
+
+
+def _random_file(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        for start in range(0, size, MEGABYTE):
+            file.write(os.urandom(min(MEGABYTE, size - start)))

@@ -1,0 +1,122 @@
+"""One download by one tool, in a process of its own: seconds, seconds with the hash, memory.
+
+Any Python that has the tool may run it: `python -m … TOOL ENDPOINT BUCKET KEY TARGET`.
+Importing and connecting are not counted; ours hashes while it fetches, the others after it.
+"""
+
+import hashlib
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module as module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+REGION = "us-east-1"
+UNAVAILABLE = 3
+
+Download = Callable[[str, str, Path], None]
+
+
+def ours(endpoint: str) -> Download:
+    """Fetch as the registry does, its sha256 included."""
+    manifest, store = module("functions.registry.manifest"), module("functions.registry.store")
+    client = store.connect("s3", {**KEYS, "AWS_ENDPOINT_URL": endpoint})
+
+    def download(bucket: str, key: str, target: Path) -> None:
+        _, folder, path = key.split("/", 2)
+        size = client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        notes = target.with_suffix(".notes")
+        entry = manifest.FileEntry(path, size, "0" * 64)
+        store.ModelStore(client, bucket).fetch(folder, entry, target, notes)
+        notes.unlink()
+
+    return download
+
+
+def boto3(endpoint: str) -> Download:
+    """Use `download_file` with its defaults."""
+    plain = module("botocore.config").Config(s3={"addressing_style": "path"})
+    session = module("boto3.session").Session("test", "test", region_name=REGION)
+    client = session.client("s3", endpoint_url=endpoint, config=plain)
+    return lambda bucket, key, target: client.download_file(bucket, key, str(target))
+
+
+def awscrt(endpoint: str) -> Download:
+    """Use AWS's own native client: parts at once, straight into the file."""
+    io, s3, http = module("awscrt.io"), module("awscrt.s3"), module("awscrt.http")
+    group = io.EventLoopGroup()
+    client = s3.S3Client(
+        bootstrap=io.ClientBootstrap(group, io.DefaultHostResolver(group)),
+        region=REGION,
+        credential_provider=module("awscrt.auth").AwsCredentialsProvider.new_static("test", "test"),
+        tls_mode=s3.S3RequestTlsMode.DISABLED,
+    )
+
+    def download(bucket: str, key: str, target: Path) -> None:
+        host = http.HttpHeaders([("host", urlsplit(endpoint).netloc)])
+        request = http.HttpRequest("GET", f"/{bucket}/{key}", host)
+        kind, file = s3.S3RequestType.GET_OBJECT, str(target)
+        made = client.make_request(type=kind, request=request, recv_filepath=file)
+        made.finished_future.result(300)
+
+    return download
+
+
+def s3fs(endpoint: str) -> Download:
+    """Use `get_file` with its defaults."""
+    files = module("s3fs").S3FileSystem(key="test", secret="test", endpoint_url=endpoint)  # noqa: S106 - no secret
+    return lambda bucket, key, target: files.get_file(f"{bucket}/{key}", str(target))
+
+
+def obstore(endpoint: str) -> Download:
+    """Use Rust's object_store: one stream, written as it comes."""
+    tool, stores = module("obstore"), module("obstore.store")
+
+    def download(bucket: str, key: str, target: Path) -> None:
+        store = stores.S3Store(
+            bucket, endpoint=endpoint, region=REGION, virtual_hosted_style_request=False,
+            access_key_id="test", secret_access_key="test", client_options={"allow_http": True},  # noqa: S106 - no secret
+        )  # fmt: skip
+        with target.open("wb") as file:
+            for piece in tool.get(store, key).stream(min_chunk_size=8 << 20):
+                file.write(piece)
+
+    return download
+
+
+TOOLS = {tool.__name__: tool for tool in (ours, boto3, awscrt, s3fs, obstore)}
+
+
+def main(name: str, endpoint: str, bucket: str, key: str, target: str) -> int:
+    """Measure one tool; print what was found as JSON."""
+    try:
+        download = TOOLS[name](endpoint)
+    except ImportError as missing:
+        print(missing, file=sys.stderr)
+        return UNAVAILABLE
+    base = _memory()
+    started = time.monotonic()
+    download(bucket, key, Path(target))
+    fetched = time.monotonic()
+    if name != "ours":
+        with Path(target).open("rb") as file:
+            hashlib.file_digest(file, "sha256")
+    ended = time.monotonic()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    found = {"fetched": fetched - started, "hashed": ended - started, "memory": peak - base}
+    print(json.dumps(found | {"size": Path(target).stat().st_size}))
+    return 0
+
+
+def _memory() -> int:
+    resident = int(Path("/proc/self/statm").read_text().split()[1])
+    return resident * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
