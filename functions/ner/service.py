@@ -16,6 +16,7 @@ from functions.ner.model import Job, NerModel, Options, open_model
 from functions.ner.settings import Settings
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
+from functions.runtime import coldstart
 from functions.runtime.backends import Form, Output
 from functions.runtime.batching import Batcher, Limits
 from functions.runtime.errors import Invalid, Unavailable
@@ -127,6 +128,7 @@ def _open(settings: Settings) -> tuple[Release, NerModel]:
         release = ModelCache(settings.cache).release(settings.digest)
     except ReleaseMissing as error:
         raise Unavailable(str(error)) from error
+    coldstart.mark("fetch")
     form = Form(int8=settings.int8, steady=settings.steady)
     options = Options(settings.threads, settings.device, settings.window, settings.overlap, form)
     return release, open_model(release.path, options)

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from functions.runtime import auth, context, tracing
+from functions.runtime import auth, coldstart, context, tracing
 from functions.runtime.errors import ApiError, Unauthorized
 from functions.runtime.function import Function
 from functions.runtime.last_samples import farewell
@@ -79,6 +79,8 @@ def _health_routes(lifecycle: Lifecycle[Any]) -> list[Route]:
         body = {"status": lifecycle.phase, "reason": lifecycle.reason}
         if lifecycle.ready:
             tracing.readiness.tell(time.time())
+        if lifecycle.ready and (start := coldstart.told_ready()):
+            log.info("cold start", extra={"fields": start})
         return JSONResponse(body, 200 if lifecycle.ready else 503)
 
     async def health(_request: Request) -> Response:

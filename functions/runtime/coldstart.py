@@ -1,7 +1,9 @@
 """How long this process took to become ready, phase by phase, in seconds.
 
 `process` runs from the kernel's start of the process to our first line, `import` until the server
-listens, `load` until the resource is open, `first_inference` until one real answer was made.
+listens, `fetch` until the release was found, `load` until the resource is open, `first_inference`
+until one real answer was made, `ready` until the platform was told. What the platform did before
+the process began (`schedule`) only the Pod knows: `marketresearch coldstart` adds it.
 """
 
 import os
@@ -49,6 +51,15 @@ def publish() -> None:
     """Put the phases into `cold_start_seconds`; call it once the process has its identity."""
     for phase, seconds in _phases.items():
         COLD_START.labels(phase=phase).set(seconds)
+
+
+def told_ready() -> dict[str, object] | None:
+    """Record `ready` when the platform is told for the first time; return what to log of the start."""
+    if "ready" in _phases or "first_inference" not in _phases:
+        return None
+    mark("ready")
+    publish()
+    return {"cold_start": phases(), "started_at": round(time.time() - process_age(), 3)}
 
 
 def _record(phase: str, seconds: float) -> None:
