@@ -28,6 +28,7 @@ REVISION = "serving.knative.dev/revision"
 LOG_LIMIT, LOG_KEPT = 16 << 20, 1 << 20  # bytes
 LOGS_KEPT = 300  # files
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)  # seconds; the last one repeats
+RAN_WELL = 10.0  # seconds after which an end is an accident, not a habit
 SHUTDOWN_GRACE = 3.0
 
 
@@ -40,6 +41,7 @@ class Replica:
     ready: bool = False
     stopping: bool = False
     ends: list[int] = field(default_factory=list)  # exit codes since it last ran well
+    failed_starts: int = 0  # ends in a row of which none had been ready
     restarts: int = 0
     problem: str = ""  # the last reason for not running, for a person
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,6 +52,11 @@ class Replica:
         meta = self.pod["metadata"]
         name = (meta.get("labels") or {}).get(REVISION)
         return (meta["namespace"], name) if name else None
+
+    def ended(self, code: int) -> None:
+        """Remember an end, or a start that was none."""
+        self.ends.append(code)
+        self.failed_starts += 1
 
 
 class PodRunner:
@@ -120,7 +127,7 @@ class PodRunner:
         except Exception as error:  # one Pod's trouble must not be the end of its supervision
             log.exception("pod %s", replica.pod["metadata"]["name"])
             replica.problem = str(error)
-            replica.ends.append(-1)
+            replica.ended(-1)
 
     async def _once(self, replica: Replica) -> None:
         try:
@@ -128,7 +135,7 @@ class PodRunner:
         except (ConfigError, OSError) as error:
             reason = "CreateContainerConfigError"
             replica.problem = str(error)
-            replica.ends.append(-1)
+            replica.ended(-1)
             self._publish(replica, pods_status.waiting(reason, str(error)))
             return
         self._publish(replica, pods_status.running())
@@ -181,6 +188,7 @@ class PodRunner:
         async for ready in Probe(spec, replica.port).results():
             if ready != replica.ready:
                 replica.ready = ready
+                replica.failed_starts = 0
                 self._publish(replica, pods_status.running())
                 self._tell(replica)
 
@@ -190,13 +198,13 @@ class PodRunner:
             self._tell(replica)
 
     def _ended(self, replica: Replica, code: int) -> None:
-        replica.ends.append(code)
+        replica.ended(code)
         replica.problem = self.log_tail(replica.pod["metadata"]["name"]) or f"exit status {code}"
         self._publish(replica, pods_status.terminated(code, replica.problem))
         self._tell(replica)
 
     async def _back_off(self, replica: Replica, ran: float) -> None:
-        if ran > BACKOFF[-1]:
+        if ran > RAN_WELL:
             replica.ends.clear()  # it had run well: the next end starts from the shortest pause
         delay = BACKOFF[min(len(replica.ends), len(BACKOFF)) - 1]
         with suppress(TimeoutError):

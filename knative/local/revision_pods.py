@@ -19,7 +19,7 @@ from knative.local.pods import Replica
 from knative.local.store import Object
 
 SERVING = "serving.knative.dev/"
-FAILED_STARTS = 3  # ends in a row before a start is called failed
+FAILED_STARTS = 3  # ends in a row, never ready, before a start is called failed
 
 
 def pod_for(revision: Object) -> Object:
@@ -68,7 +68,7 @@ def surplus(pods: Sequence[Object], replicas: Sequence[Replica], desired: int) -
 def failure(replicas: Sequence[Replica]) -> str:
     """Return why a start has failed, empty when it has not."""
     for replica in replicas:
-        if len(replica.ends) >= FAILED_STARTS and not replica.ready and not replica.stopping:
+        if replica.failed_starts >= FAILED_STARTS and not replica.stopping:
             return f"Container failed with: {replica.problem}"
     return ""
 

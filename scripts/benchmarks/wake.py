@@ -38,7 +38,7 @@ async def _measure(report: Report) -> None:
 async def _one(local: Laptop, report: Report) -> float:
     began, answers = await _wake(local, 1)
     answered, answer = answers[0]
-    listening = answer.json()["listening"]
+    listening = float(answer.json()["listening"])
     after = (answered - listening) * 1000
     report.row(
         requests=1,

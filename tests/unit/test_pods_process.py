@@ -12,6 +12,7 @@ import pytest
 
 from knative.local.pods import PodRunner, Replica
 from knative.local.pods_env import Surroundings
+from knative.local.revision_pods import failure
 from knative.local.store import Object, Store
 from tests.support.data_plane import FUNCTION, until
 
@@ -79,6 +80,24 @@ async def test_a_process_that_ends_is_started_again_and_its_last_words_are_told(
     last = world.container()["lastState"]["terminated"]
     assert last["exitCode"] == 1
     assert "cannot find the model" in last["message"]
+
+
+async def test_a_process_that_was_ready_and_is_killed_again_and_again_is_no_failed_start(
+    world: World,
+) -> None:
+    world.pod()
+    killed: set[int] = set()
+    for _ in range(3):
+        await until(lambda: world.container().get("ready") and alive(world, killed))
+        victim = alive(world, killed)[0]
+        killed.add(victim.pid)
+        victim.kill()
+        await until(lambda: len(world.replica().ends) == len(killed))
+        assert not failure([world.replica()])
+
+
+def alive(world: World, killed: set[int]) -> list[psutil.Process]:
+    return [p for p in world.processes("tiny_function") if p.pid not in killed]
 
 
 async def test_what_cannot_be_started_is_a_config_error_with_its_reason(world: World) -> None:

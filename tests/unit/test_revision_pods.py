@@ -84,9 +84,11 @@ def test_a_failed_revision_that_comes_up_after_all_is_ready() -> None:
 
 
 def test_a_start_has_failed_after_three_ends_in_a_row() -> None:
-    replica = Replica(pod("a"), ends=[1, 1], problem="no model")
+    replica = Replica(pod("a"), problem="no model")
+    replica.ended(1)
+    replica.ended(1)
     assert not revision_pods.failure([replica])
-    replica.ends.append(1)
+    replica.ended(1)
     assert "no model" in revision_pods.failure([replica])
     assert revision_pods.exit_reason([replica]) == "ExitCode1"
 
