@@ -1,7 +1,7 @@
 """Fetching a model from a range server on loopback, hashing on, beside other tools; and its successor.
 
-Sizes in MB by `--sizes 430 2000`. The other tools are those that `--peers PYTHON` (default: this one)
-can import, each in a process of its own. The server is nginx, so that no Python is on its side.
+Sizes in MB by `--sizes 430 2000`. Of awscrt, s3fs and obstore those take part that `--peers PYTHON`
+(default: this one) can import, each in a process of its own. The server is nginx: no Python there.
 """
 
 import argparse
@@ -112,7 +112,7 @@ def _beside_others(report: Report, server: Server, size: int, peers: str) -> Non
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sync_one.TOOLS}
     for _ in range(ROUNDS):
         for name, measured in found.items():
-            python = sys.executable if name == "ours" else peers
+            python = sys.executable if name in {"ours", "boto3"} else peers
             measured.extend(_one(server, name, python))
     speeds = {name: _row(report, name, size, rounds) for name, rounds in found.items() if rounds}
     others = {name: speed for name, speed in speeds.items() if name != "ours"}
