@@ -6,6 +6,7 @@ synced embedder, a request. The rebuild reads the bucket's state, so what an eve
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from functions.embed_rebuild.corpus import Bucket
 from functions.embed_rebuild.rebuild import rebuild
 from functions.embed_rebuild.settings import Settings
 from functions.index.embedder import Embedder, open_embedder
+from functions.index.metrics import INDEX_CHECKED
 from functions.index.store import Busy, IndexStore, Superseded
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
@@ -84,9 +86,11 @@ class Rebuilds:
     async def request(self) -> tuple[list[IndexRebuilt], bool]:
         """Ask for a rebuild and wait for it; Conflict (409) while another process builds."""
         try:
-            return await self.coalescer.request()
+            done = await self.coalescer.request()
         except (Busy, Superseded) as error:
             raise Conflict(str(error), retry_after=RETRY_SECONDS) from error
+        INDEX_CHECKED.labels().set(time.time())
+        return done
 
 
 def _required(cache: ModelCache, digest: str) -> Release:
