@@ -26,7 +26,8 @@ NAMES = ("web-a", "web-b", "limited")
 CALLERS = 8
 QUIET_SECONDS = 9.0  # longer than the window, so that every Service sleeps now and then
 LONGEST = 0.3  # seconds that a function works
-AFTER_A_KILL = 0.5  # seconds until the routes know that a process is gone
+AFTER_A_KILL = 0.1  # seconds until the routes know that a process is gone
+CLOSING = 10.0  # seconds
 MOST_MORE_FILES = 8  # pools breathe; a leak of one a deployment is far more
 
 
@@ -85,6 +86,8 @@ async def measure(seconds: float, seed: int) -> Found:
         await _storm(local, havoc, found, time.monotonic() + seconds)
         await local.http.aclose()  # its connections are open files of the gateway
         await _empty(local)
+        with suppress(CannotMeasure):  # connections that nobody uses are closed within seconds
+            await local.until(partial(_as_few, local, before), "files are closed", CLOSING)
         after = _open_files(local)
         found.files = {name: (before[name], after[name]) for name in before}
         found.orphans = len(functions(local))
@@ -102,6 +105,11 @@ async def _empty(local: Laptop) -> None:
         await local.kube.delete(SERVICES, name)
     with suppress(CannotMeasure):
         await local.until(partial(_nothing_runs, local), "nothing runs")
+
+
+async def _as_few(local: Laptop, before: dict[str, int]) -> bool:
+    after = _open_files(local)
+    return all(after[name] <= before[name] for name in before)
 
 
 async def _nothing_runs(local: Laptop) -> bool:
