@@ -1,7 +1,6 @@
 """Field errors in Knative's words: `message: path, path`, details on the next line; pure."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -22,10 +21,6 @@ class Faults:
     def __str__(self) -> str:
         """Return the text of the refusal."""
         return "\n".join(self.lines)
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the errors."""
-        return iter(self.lines)
 
     def at(self, place: str) -> "Faults":
         """Return a view on the same list for a deeper place."""
