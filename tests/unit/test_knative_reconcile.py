@@ -178,6 +178,14 @@ def test_a_split_with_one_missing_target_changes_nothing(store: Store) -> None:
     assert routed(store) == [("ner-00001", 90), ("ner-00002", 10)]
 
 
+def test_an_object_that_cannot_be_reconciled_is_tried_again_later(store: Store) -> None:
+    head = {"apiVersion": "serving.knative.dev/v1", "kind": "Service"}
+    store.create({**head, "metadata": {"name": "ner", "namespace": "default"}, "spec": {}})
+    assert reconcile(store, URLS, ("default", "ner")) is not None
+    store.delete("Service", "default", "ner")
+    assert reconcile(store, URLS, ("default", "ner")) is None
+
+
 def test_observed_generation_follows(store: Store) -> None:
     create(store)
     set_ready(store, "ner-00001")
