@@ -15,9 +15,7 @@ import numpy as np
 import openai
 import pytest
 
-from functions.index.embedder import open_embedder
-from scripts.corpus_index import build
-from tests.support.index import fill_cache
+from tests.support.inference import index_of_notes
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -49,23 +47,10 @@ except triton.InferenceServerException as error:
 def served(trained_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an inference process over an index of a few notes."""
     root = tmp_path_factory.mktemp("inference")
-    release = trained_models / "embedder-v1.0.0"
-    digest = fill_cache(root / "models", release)
-    notes = root / "notes"
-    notes.mkdir()
-    for note in (ROOT / "scripts/corpus").glob("ebikes-*.md"):
-        (notes / note.name).write_bytes(note.read_bytes())
-    build(notes, open_embedder(release, digest, "1.0.0"), root / "index")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ = {
-        "MODEL_CACHE_DIR": str(root / "models"),
-        "MODEL_DIGEST": digest,
-        "INDEX_DIR": str(root / "index"),
-        "PORT": str(port),
-        "METRICS_PORT": "0",
-    }
+    environ = index_of_notes(root, trained_models) | {"PORT": str(port), "METRICS_PORT": "0"}
     process = subprocess.Popen(
         [sys.executable, "-m", "functions.runtime", "functions.inference.app:function"],
         cwd=ROOT, env=os.environ | environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -44,6 +44,8 @@ def test_every_question_is_answered_by_its_documents(question: dict[str, Any]) -
     names = [str(name).removeprefix("documents/") for name in question["documents"]]
     texts = [(SCRIPTS / "corpus" / name).read_text("utf-8") for name in names]
     assert all(str(question["answer"]) in text for text in texts)
+    assert all(text.count(str(question["span"])) == 1 for text in texts[:1])
+    assert bool(question["span"]) == bool(texts)
 
 
 def test_there_are_sixty_questions_and_ten_that_nothing_answers() -> None:
