@@ -66,8 +66,9 @@ def test_a_rollout_is_read_from_the_routes_status_again_without_what_was_deleted
     assert read(status(begun), {"a", "b"}) == begun
     assert read(status(begun), {"b"}) == replace(begun, shares=(("b", 1),))
     assert read({}, {"a"}) is None
-    broken = status(begun) | {"annotations": {MEMORY: "x"}}
-    assert read(broken, {"a", "b"}) == Gradual(begun.shares)
+    broken = read(status(begun) | {"annotations": {MEMORY: "x"}}, {"a", "b"})
+    assert broken == Gradual(begun.shares)
+    assert advance(broken, ("b", 100), 20, 0).shares == (("b", 100),)
 
 
 def test_only_the_latest_revisions_traffic_is_shared_out() -> None:

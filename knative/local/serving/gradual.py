@@ -75,9 +75,9 @@ def advance(before: Gradual | None, goal: tuple[str, int], duration: float, now:
     shares = _adjusted(before.shares, percent)
     if shares[-1][0] != newest:
         return _begun(shares, newest, duration, now)
-    if len(shares) == 1:
+    if len(shares) == 1 or before.next is None:  # over, or nobody knows how it went on
         return done
-    if before.next is None or now < before.next:
+    if now < before.next:
         return replace(before, shares=shares)
     stepped = _stepped(shares, before.step)
     return replace(before, shares=stepped, next=now + before.every) if len(stepped) > 1 else done
