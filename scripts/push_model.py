@@ -12,6 +12,7 @@ from pathlib import Path
 from functions.registry.errors import RegistryError
 from functions.registry.manifest import Manifest
 from functions.registry.publish import configure_bucket, describe, upload
+from functions.registry.signing import sign
 from functions.registry.sources import bucket_of, local_folder
 from functions.registry.store import ModelStore, connect
 from scripts.environment import load_platform_env
@@ -39,6 +40,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _publish(folder: Path, options: argparse.Namespace) -> int:
     manifest = describe(folder, datetime.now(UTC), allow_pickles=options.allow_pickles)
+    if options.sign:
+        manifest = sign(folder, manifest, options.sign)
     count = f"{len(manifest.files)} files, {mebibytes(manifest.size)}"
     print(f"{manifest.folder}: {count}, {manifest.digest}")
     if options.dry_run:
@@ -85,4 +88,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--queue", default=QUEUE, help=f"the queue to notify ({QUEUE})")
     parser.add_argument("--allow-pickles", action="store_true", help="weights that can run code")
+    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign with this private key (PEM)")
     return parser

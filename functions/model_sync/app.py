@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functions.model_sync.in_use import InUse, ask, nobody_knows
 from functions.model_sync.service import ModelSync, handle
 from functions.model_sync.settings import Settings
+from functions.registry import signing
 from functions.registry.cache import ModelCache
 from functions.registry.store import ModelStore, connect
 from functions.runtime.function import Function, event_route, no_warmup
@@ -18,6 +19,8 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[ModelSync]:
     """Open the bucket, the cache, and the way to ask what is serving."""
     settings = Settings.from_env(environ)
     settings.cache.mkdir(parents=True, exist_ok=True)
+    if settings.public_key:
+        signing.require()  # better never ready than rejecting every release
     async with AsyncExitStack() as stack:
         client = connect("s3", environ)
         stack.callback(client.close)

@@ -90,7 +90,8 @@ async def _take_in(announced: Announcement, sync: ModelSync) -> ModelSynced | No
     chosen = course(manifest, known, requested=announced.requested)
     if chosen is Course.IGNORE:
         return None
-    release = await asyncio.to_thread(Transfer(sync.store, sync.cache).run, manifest)
+    transfer = Transfer(sync.store, sync.cache, sync.settings.public_key)
+    release = await asyncio.to_thread(transfer.run, manifest)
     await _prune(sync, release.digest)
     if chosen is Course.QUIET:
         return None

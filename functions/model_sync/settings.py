@@ -19,6 +19,8 @@ class Settings:
     """SYNC_PATIENCE_SECONDS: how long after an event's arrival a fault of the store may still pass.
     Then the release is rejected, so that somebody hears of it; the Broker's last delivery should
     come later than that. 300."""
+    public_key: Path | None = None
+    """MODEL_PUBLIC_KEY: a PEM file; only releases that its private key signed are accepted. None."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -28,4 +30,5 @@ class Settings:
             cache=Path(environ["MODEL_CACHE_DIR"]),
             allow_pickles=environ.get("ALLOW_PICKLES", "false").lower() == "true",
             patience=float(environ.get("SYNC_PATIENCE_SECONDS", "300")),
+            public_key=Path(key) if (key := environ.get("MODEL_PUBLIC_KEY")) else None,
         )

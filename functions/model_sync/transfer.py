@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from functions.model_sync.plan import Plan, plan
+from functions.registry import signing
 from functions.registry.cache import ModelCache, Release
 from functions.registry.cache_writer import CacheWriter, Workplace
 from functions.registry.errors import ObjectMissing, ObjectReplaced, Refused
@@ -40,20 +41,29 @@ class Transfer:
 
     store: Store
     cache: ModelCache
+    public_key: Path | None = None
+    """With a key, only what it signed is let in."""
 
     def run(self, manifest: Manifest) -> Release:
         """Return the release, complete and verified; Refused, Busy or StoreUnavailable else."""
         writer = CacheWriter(self.cache)
         with _full_disk_refused():
-            return writer.adopt(manifest) or self._build(manifest, writer)
+            return self._adopt(manifest, writer) or self._build(manifest, writer)
+
+    def _adopt(self, manifest: Manifest, writer: CacheWriter) -> Release | None:
+        entry = self.cache.entry_path(manifest.digest)
+        if entry.is_dir():
+            self._check_signature(manifest, entry)
+        return writer.adopt(manifest)
 
     def _build(self, manifest: Manifest, writer: CacheWriter) -> Release:
         # Refused inside the claim, too, because what it holds is thrown away with the release.
         with writer.claim(manifest.digest) as place, _full_disk_refused():
             # Another process may have published it while this one waited for its turn.
-            if present := writer.adopt(manifest):
+            if present := self._adopt(manifest, writer):
                 return present
             self._complete(manifest, place)
+            self._check_signature(manifest, place.files)
             return writer.publish(manifest, place)
 
     def _complete(self, manifest: Manifest, place: Workplace) -> None:
@@ -67,6 +77,10 @@ class Transfer:
         except ObjectMissing as error:
             raise Refused(f"a file of the release is missing: {error}", "file_missing") from error
         _remove_strangers(manifest, place)
+
+    def _check_signature(self, manifest: Manifest, files: Path) -> None:
+        if self.public_key:
+            signing.check(manifest, files, self.public_key)
 
     def _held(self, manifest: Manifest) -> dict[str, str]:
         wanted = {entry.sha256 for entry in manifest.files}
