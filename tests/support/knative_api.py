@@ -30,6 +30,7 @@ class FakeKnative:
         self.kill_at: tuple[int, bool] | None = None
         self.conflict_at: set[int] = set()
         self.calls = 0
+        self.down = False
         self.traffic_writes: list[list[Object]] = []
         self.gpus: int | None = None
         """How many Pods fit; a Revision that has none waits until another's is deleted."""
@@ -41,6 +42,8 @@ class FakeKnative:
         self.calls += 1
         if self.kill_at == (self.calls, False):
             raise Killed
+        if self.down:
+            return _status(503, "ServiceUnavailable", "gone for a minute")
         response = self._answer(request)
         if self.kill_at == (self.calls, True):
             raise Killed

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from functions.registry.manifest import FileEntry, build
-from functions.runtime.errors import NotFound
+from functions.runtime.errors import NotFound, Unavailable
 from knative.serving.observation import COMMAND
 from knative.serving.table import Phase
 from tests.support.rollout_world import World, synced
@@ -352,3 +352,47 @@ async def test_a_person_may_end_a_pause_by_promoting_or_rolling_back(
     await world.settle()
     assert world.state().phase.value == phase
     assert world.state().held == ""
+
+
+async def test_an_api_server_that_is_gone_for_a_minute_asks_for_redelivery(world: World) -> None:
+    await canary(world)
+    world.api.down = True
+    world.now += 60
+    with pytest.raises(Unavailable):
+        await world.event()
+    world.api.down = False
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+
+
+async def test_conflicts_on_every_write_for_a_while_only_delay(world: World) -> None:
+    await canary(world)
+    world.api.conflict_at = set(range(world.api.calls, world.api.calls + 5000))
+    await tick(world)
+    assert world.state().weight() == 5
+    world.api.conflict_at = set()
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+
+
+async def test_ticks_that_come_twice_or_late_change_nothing(world: World) -> None:
+    await canary(world)
+    world.now += 300
+    world.send(world.rate)
+    for _ in range(3):
+        await world.event()
+    assert world.state().weight() == 25  # one look's evidence is one step
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+
+
+async def test_a_candidate_that_gets_slow_after_its_promotion_can_be_rolled_back(
+    world: World,
+) -> None:
+    await canary(world)
+    say(world, "promote")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    say(world, "abort")
+    await world.event()
+    assert world.api.weights() == {"ner-00001": 100}
