@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from statistics import median
 
 from knative.local.processes import server_port
@@ -70,10 +71,10 @@ def _median(rounds: list[Load], what: str) -> float:
 async def _measure(seconds: int) -> Found:
     found: defaultdict[tuple[str, int], list[Load]] = defaultdict(list)
     async with laptop() as local:
-        nginx = ("python", "-m", NGINX)
-        await local.create(service("plain", nginx, min_scale="1"))
+        nginx = partial(service, command=("python", "-m", NGINX), env=_folder(local), min_scale="1")
+        await local.create(nginx("plain"))
         # A hard limit keeps the activator in the way; this one is the highest there is.
-        await local.create(service("limited", nginx, concurrency=1000, min_scale="1"))
+        await local.create(nginx("limited", concurrency=1000))
         async with _targets(local) as targets:
             for number in range(ROUNDS + 1):
                 for connections in (ONE, MANY):
@@ -110,7 +111,7 @@ async def _proxy(local: Laptop, module: str, *arguments: str) -> AsyncIterator[i
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
         cwd=ROOT,
-        env={**os.environ, "PORT": str(port)},
+        env={**os.environ, **_folder(local), "PORT": str(port)},
     )
     try:
         await local.until(lambda: _answers(port), f"{module} answers")
@@ -118,6 +119,11 @@ async def _proxy(local: Laptop, module: str, *arguments: str) -> AsyncIterator[i
     finally:
         process.terminate()
         await process.wait()
+
+
+def _folder(local: Laptop) -> dict[str, str]:
+    """Have what proxies write where it goes away with the platform."""
+    return {"TMPDIR": str(local.running.data)}
 
 
 async def _answers(port: int) -> bool:
