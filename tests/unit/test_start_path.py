@@ -21,9 +21,7 @@ EVERYWHERE = frozenset(
         "pypdf",
         "moto",
     )
-) | frozenset(
-    ("kubernetes", "functions_framework", "typer", "sqlalchemy", "pandas", "envoy")
-)
+) | frozenset(("kubernetes", "functions_framework", "typer", "sqlalchemy", "pandas", "envoy"))
 WITHOUT_S3 = frozenset(("boto3", "botocore"))
 WITHOUT_A_MODEL = frozenset(("numpy", "tokenizers", "onnxruntime"))
 FORBIDDEN = {
