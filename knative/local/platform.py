@@ -18,26 +18,13 @@ from pathlib import Path
 from knative.local import api, s3, serving, serving_plane
 from knative.local.api.kubeconfig import load_token
 from knative.local.eventing import run as eventing
+from knative.local.instance import Platform
 from knative.local.processes import server_port, sweep
 from knative.local.store import Store
 
 
 class CannotStart(Exception):
     """Why this instance cannot start, and what to do, in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What every part is given. Ports are on loopback; `domain` ends the addresses of Services."""
-
-    store: Store
-    data: Path
-    gateway_port: int
-    api_port: int
-    ingress_port: int
-    activator_port: int
-    token: str
-    domain: str = "localhost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import asyncio
 import resource
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,17 +15,15 @@ from knative.local.dataplane import stats
 from knative.local.dataplane.bootstrap import Ports
 from knative.local.dataplane.controller import DataPlane
 from knative.local.dataplane.envoy import Envoy
+from knative.local.instance import Platform
 from knative.local.pods import PodRunner
 from knative.local.pods_env import Surroundings
 from knative.local.processes import server_port
 from knative.local.scaling import Scaler
 from knative.local.store import Store
 
-if TYPE_CHECKING:  # the platform is composed of this module
-    from knative.local.platform import Platform
 
-
-async def run(platform: "Platform") -> None:
+async def run(platform: Platform) -> None:
     """Run Pods and carry requests to them until cancelled."""
     _allow_many_connections()
     ports = Ports(

@@ -22,7 +22,7 @@ from knative.local.errors import BadRequest, NotFound
 from knative.local.eventing.pings import schedule
 from knative.local.eventing.rules import check_broker, check_ping, check_trigger
 from knative.local.eventing.run import run
-from knative.local.platform import Platform
+from knative.local.instance import Platform
 from knative.local.processes import free_port
 from knative.local.serving.rules import Settings
 from knative.local.store import Store

@@ -12,7 +12,7 @@ import httpx
 
 from knative.local import serving_plane
 from knative.local.errors import NotFound
-from knative.local.platform import Platform
+from knative.local.instance import Platform
 from knative.local.processes import server_port
 from knative.local.store import Object, Store
 

@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
@@ -13,10 +12,8 @@ from knative.local.api.kubeconfig import write_kubeconfig
 from knative.local.api.seed import seed
 from knative.local.api.tls import certificate
 from knative.local.asgi import serve
+from knative.local.instance import Platform
 from knative.local.store import Store
-
-if TYPE_CHECKING:  # the platform imports its parts, not the other way round
-    from knative.local.platform import Platform
 
 __all__ = ["build_app", "run"]
 
@@ -27,7 +24,7 @@ def build_app(store: Store, token: str, data: Path) -> Starlette:
     return build(Api(store, token, data / "logs"))
 
 
-async def run(platform: "Platform") -> None:
+async def run(platform: Platform) -> None:
     """Serve the API and write the kubeconfig that leads to it, until cancelled."""
     app = build_app(platform.store, platform.token, platform.data)
     write_kubeconfig(platform.data, platform.api_port, platform.token)

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 from eventing.broker import Broker
 from eventing.durable import Queue
@@ -10,12 +9,10 @@ from eventing.ingress import build_app
 from knative.local.asgi import serve
 from knative.local.eventing import apiserver, bindings, brokers, containers, pings
 from knative.local.eventing.sinks import gateway_client
-
-if TYPE_CHECKING:  # the platform is composed of this module
-    from knative.local.platform import Platform
+from knative.local.instance import Platform
 
 
-async def run(platform: "Platform") -> None:
+async def run(platform: Platform) -> None:
     """Serve the Brokers and run all controllers until cancelled."""
     async with AsyncExitStack() as stack:
         client = gateway_client(platform.gateway_port)
