@@ -13,7 +13,8 @@ import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from functions.index.generation import Vectors
-from functions.runtime.backends import Encoder, open_encoder
+from functions.runtime.backends import open_encoder
+from functions.runtime.encoder import Encoder
 
 BATCH_TOKENS = 1024
 DEFAULT_LENGTH = 256

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from functions.runtime.backends import Output
+from functions.runtime.encoder import Output
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[Any]

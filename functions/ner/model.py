@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 
 from functions.ner.decode import Entity, Pieces, Tags, entities
 from functions.ner.windows import Window, merge, plan
-from functions.runtime.backends import DEFAULT, Encoder, Form, Output, open_encoder
+from functions.runtime.backends import DEFAULT, Form, open_encoder
+from functions.runtime.encoder import Encoder, Output
 from functions.runtime.errors import Unavailable
 
 SPECIAL = 2

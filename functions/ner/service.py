@@ -17,8 +17,9 @@ from functions.ner.settings import Settings
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
 from functions.runtime import coldstart
-from functions.runtime.backends import Form, Output
+from functions.runtime.backends import Form
 from functions.runtime.batching import Batcher, Limits
+from functions.runtime.encoder import Output
 from functions.runtime.errors import Invalid, Unavailable
 from functions.runtime.model_metrics import MODEL_INFO
 

@@ -11,7 +11,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from functions.runtime.backends import Output
+from functions.runtime.encoder import Output
 
 
 @dataclass(frozen=True, slots=True)

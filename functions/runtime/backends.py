@@ -1,4 +1,4 @@
-"""One way to run an encoder model, whatever runs it: token tensors in, one float array out.
+"""One way to open an encoder model, whatever runs it (encoder.py says what it is then).
 
 On a CPU the release's prepared form is run by ONNX Runtime; a release without one, or a GPU, is
 run by torch, which is imported only then. A form that cannot be opened, or that does not say what
@@ -10,44 +10,14 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from functions.runtime.encoder import Encoder, UnusableForm
 from functions.runtime.errors import Unavailable
 from functions.runtime.model_metrics import FALLBACKS
 
-Tokens = npt.NDArray[np.int64]
-Output = npt.NDArray[np.float32]
 PREPARED = Path("onnx") / "model.onnx"
 INT8 = Path("onnx") / "model.int8.onnx"
 _LOG = logging.getLogger(__name__)
-
-
-class Encoder(Protocol):
-    """An open model. `run` blocks, so it belongs in a thread; one thread at a time is enough.
-
-    The output is [batch, sequence, labels] for token classification and [batch, hidden] for an
-    embedder, pooled and scaled to length one.
-    """
-
-    @property
-    def name(self) -> str:
-        """What runs the model: "onnxruntime" or "torch"."""
-        ...
-
-    def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
-        """Run one batch, padded to [batch, sequence]; the mask is 1 where a token is real."""
-        ...
-
-
-class UnusableForm(Exception):
-    """A prepared form that must not answer; `reason` is "unreadable" or "parity"."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from functions.runtime.backends import Encoder, Output, Tokens, UnusableForm
+from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
 from functions.runtime.settling import Settling
 
 CHECK = "check.json"

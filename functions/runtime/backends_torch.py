@@ -13,7 +13,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 from transformers.utils import logging
 
-from functions.runtime.backends import Output, Tokens
+from functions.runtime.encoder import Output, Tokens
 
 
 class TorchEncoder:

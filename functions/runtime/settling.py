@@ -10,12 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
 
+from functions.runtime.encoder import Encoder, Output, Tokens
 from functions.runtime.model_metrics import FALLBACKS
-
-if TYPE_CHECKING:  # backends imports the module that imports this one
-    from functions.runtime.backends import Encoder, Output, Tokens
 
 _LOG = logging.getLogger(__name__)
 SETTLE_AFTER = 2
@@ -24,15 +21,13 @@ SETTLE_AFTER = 2
 class Settling:
     """An encoder that changes its session once; answers are those of the quick form."""
 
-    def __init__(self, quick: "Encoder", open_steady: "Callable[[], Encoder]") -> None:
+    def __init__(self, quick: Encoder, open_steady: Callable[[], Encoder]) -> None:
         self.name = quick.name
         self._current, self._open_steady = quick, open_steady
         self._runs = count(1)  # atomic: two threads may run batches
         self._change = threading.Thread(target=self._settle, name="settle")
 
-    def run(
-        self, input_ids: "Tokens", attention_mask: "Tokens", token_type_ids: "Tokens"
-    ) -> "Output":
+    def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
         """Run one padded batch, by whichever session is current when it begins."""
         output = self._current.run(input_ids, attention_mask, token_type_ids)
         if next(self._runs) == SETTLE_AFTER:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from functions.ner.decode import Entity
 from functions.ner.model import NerModel, Options, open_model
 from functions.ner.windows import merge, plan
-from functions.runtime.backends import Output, Tokens
 from functions.runtime.batching import Batcher, Limits, choose
+from functions.runtime.encoder import Output, Tokens
 from tests.support.tiny_bert import TAGS, write_ner
 
 TEXTS = st.text(

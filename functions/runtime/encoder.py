@@ -1,0 +1,34 @@
+"""What an open encoder model is, whatever runs it: token tensors in, one float array out."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Tokens = npt.NDArray[np.int64]
+Output = npt.NDArray[np.float32]
+
+
+class Encoder(Protocol):
+    """An open model. `run` blocks, so it belongs in a thread; one thread at a time is enough.
+
+    The output is [batch, sequence, labels] for token classification and [batch, hidden] for an
+    embedder, pooled and scaled to length one.
+    """
+
+    @property
+    def name(self) -> str:
+        """What runs the model: "onnxruntime" or "torch"."""
+        ...
+
+    def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
+        """Run one batch, padded to [batch, sequence]; the mask is 1 where a token is real."""
+        ...
+
+
+class UnusableForm(Exception):
+    """A prepared form that must not answer; `reason` is "unreadable" or "parity"."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
