@@ -5,7 +5,6 @@ a third of the size. Pure.
 """
 
 import json
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,11 @@ from typing import Any
 from functions.index.generation import Vectors
 from functions.inference.embeddings import MODEL, MOST_TEXTS
 from functions.inference.schema import json_object, text_of
-from functions.runtime.errors import BadRequest, Invalid, NotFound
+from functions.runtime import tensors
+from functions.runtime.errors import Invalid, NotFound
 
 INPUT, OUTPUT = "text", "embedding"
-SERVER = {"name": "marketresearch-inference", "version": "2", "extensions": ["binary_tensor_data"]}
-JSON_LENGTH = "inference-header-content-length"
-"""The header that says how much of a body is JSON; without it, all."""
+SERVER = {"name": "marketresearch-inference", "version": "2", "extensions": [tensors.EXTENSION]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,8 @@ def metadata(version: str, platform: str, dimension: int) -> dict[str, Any]:
 
 def parse(body: bytes, json_length: str | None) -> Inference:
     """Read an inference request."""
-    length = _length(json_length, len(body))
-    raw, rest = json_object(body[:length]), body[length:]
+    head, rest = tensors.split(body, json_length)
+    raw = json_object(head)
     inputs = raw.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         raise Invalid("inputs must hold one tensor")
@@ -76,56 +74,24 @@ def response(asked: Inference, vectors: Vectors, version: str) -> tuple[dict[str
     raw = vectors.astype("<f4").tobytes()
     tensor["parameters"] = {"binary_data_size": len(raw)}
     text = json.dumps(head).encode()
-    headers = {"content-type": "application/octet-stream", JSON_LENGTH: str(len(text))}
+    headers = {"content-type": "application/octet-stream", tensors.JSON_LENGTH: str(len(text))}
     return headers, text + raw
 
 
-def _length(header: str | None, total: int) -> int:
-    if header is None:
-        return total
-    if not header.isdecimal() or int(header) > total:
-        raise BadRequest(f"{JSON_LENGTH} is no length within the body")
-    return int(header)
-
-
 def _texts(tensor: Mapping[str, Any], rest: bytes) -> tuple[str, ...]:
-    size = _parameters(tensor).get("binary_data_size")
-    listed = tensor.get("data") if size is None else _unpacked(rest, size)
+    size = tensors.parameters(tensor, "").get("binary_data_size")
+    listed = tensor.get("data") if size is None else tensors.unpack(rest, size, "inputs[0]")
     if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_TEXTS:
         raise Invalid(f"inputs[0].data must be a list of 1 to {MOST_TEXTS} texts")
     return tuple(text_of(one, "inputs[0].data") for one in listed)
 
 
-def _unpacked(rest: bytes, size: object) -> list[str]:
-    """Read texts that each come behind their length in bytes."""
-    if size != len(rest):
-        raise Invalid("inputs[0].parameters.binary_data_size is not what the body holds")
-    found, place = list[str](), 0
-    try:
-        while place < len(rest):
-            (length,) = struct.unpack_from("<I", rest, place)
-            place += 4 + length
-            found.append(rest[place - length : place].decode())
-    except (struct.error, UnicodeDecodeError) as error:
-        raise Invalid("inputs[0] holds bytes that are no texts with their lengths") from error
-    if place != len(rest):
-        raise Invalid("inputs[0] ends in the middle of a text")
-    return found
-
-
 def _binary_output(raw: Mapping[str, Any]) -> bool:
     outputs = raw.get("outputs")
     if not outputs:
-        return _parameters(raw).get("binary_data_output") is True
+        return tensors.parameters(raw, "").get("binary_data_output") is True
     if not isinstance(outputs, list) or not all(isinstance(one, Mapping) for one in outputs):
         raise Invalid("outputs must be a list of tensors")
     if any(one.get("name") != OUTPUT for one in outputs):
         raise Invalid(f"outputs may only ask for {OUTPUT}")
-    return _parameters(outputs[0]).get("binary_data") is True
-
-
-def _parameters(holder: Mapping[str, Any]) -> Mapping[str, Any]:
-    parameters = holder.get("parameters") or {}
-    if not isinstance(parameters, Mapping):
-        raise Invalid("parameters must be an object")
-    return parameters
+    return tensors.parameters(outputs[0], "").get("binary_data") is True

@@ -12,6 +12,7 @@ from functions.inference.embeddings import MODEL, embed
 from functions.inference.research import Research
 from functions.runtime.errors import Unavailable
 from functions.runtime.function import loaded
+from functions.runtime.tensors import JSON_LENGTH
 
 
 async def server(_request: Request) -> Response:
@@ -49,7 +50,7 @@ async def model_ready(request: Request) -> Response:
 async def infer(request: Request) -> Response:
     """`POST /v2/models/embedder[/versions/…]/infer`."""
     embedder = _named(request)
-    asked = oip.parse(await request.body(), request.headers.get(oip.JSON_LENGTH))
+    asked = oip.parse(await request.body(), request.headers.get(JSON_LENGTH))
     found = await asyncio.to_thread(embed, embedder, asked.texts)
     headers, body = oip.response(asked, found.vectors, embedder.version)
     return Response(body, headers=headers)

@@ -10,6 +10,7 @@ import pytest
 from functions.inference import oip
 from functions.inference.openai_schema import parse_chat, parse_embeddings
 from functions.runtime.errors import ApiError, BadRequest, Invalid
+from functions.runtime.tensors import JSON_LENGTH
 
 TENSOR = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a"]}
 
@@ -82,7 +83,7 @@ def test_texts_travel_as_bytes_behind_the_json() -> None:
     assert asked == oip.Inference("7", ("", "Grüße 🍫"), binary=True)
     vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
     headers, answer = oip.response(asked, vectors, "1.0.0")
-    length = int(headers[oip.JSON_LENGTH])
+    length = int(headers[JSON_LENGTH])
     (output,) = json.loads(answer[:length])["outputs"]
     assert (output["shape"], "data" in output) == ([2, 3], False)
     np.testing.assert_array_equal(np.frombuffer(answer[length:], "<f4").reshape(2, 3), vectors)
