@@ -186,9 +186,9 @@ class Broker:
     ) -> list[Entry]:
         told = {"event": f"{event.source} {event.id}", "type": event.type, "code": fault.code}
         if route.dead_letter_sink is None:
-            _log.error("undeliverable, and no dead letter sink: %s to %s", told, route.subscriber)
+            _log.error("undeliverable, and no dead letter sink: %s to %r", told, route.subscriber)
             return []
-        _log.warning("undeliverable, to the dead letter sink: %s to %s", told, route.subscriber)
+        _log.warning("undeliverable, to the dead letter sink: %s to %r", told, route.subscriber)
         extensions = delivery.dead_letter_attributes(fault, route.subscriber or "")
         letter = replace(event, extensions={**event.extensions, **extensions})
         return [Entry(letter, (route.uid,), passed, route.dead_letter_sink)]

@@ -30,7 +30,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        return text.encode(errors="backslashreplace").decode()  # half a surrogate pair is not UTF-8
 
 
 def configure(settings: RuntimeSettings) -> None:

@@ -204,6 +204,13 @@ def test_a_log_record_is_one_json_line_with_the_agreed_fields() -> None:
     assert fields["timestamp"].endswith("+00:00")
 
 
+def test_a_log_record_with_half_a_surrogate_pair_is_still_a_line() -> None:
+    record = logging.LogRecord("n", logging.INFO, "f", 1, "é \ud800", (), None)
+    line = logs.JsonFormatter("ner", "").format(record)
+    assert line.encode()
+    assert json.loads(line)["message"] == "é \ud800"
+
+
 def test_settings_name_the_variable_that_is_wrong() -> None:
     with pytest.raises(ValueError, match="PORT must be a whole number, not 'x'"):
         RuntimeSettings.from_env({"PORT": "x"}, "ner")
