@@ -14,14 +14,18 @@ JSON_LENGTH = "inference-header-content-length"
 """The header that says how much of a body is JSON; without it, all."""
 EXTENSION = "binary_tensor_data"
 
+LONGEST = 18
+"""Digits of a length; Python refuses to read thousands of them, and no body is that long."""
+
 
 def split(body: bytes, json_length: str | None) -> tuple[bytes, bytes]:
     """Return a body's JSON and what comes behind it."""
     if json_length is None:
         return body, b""
-    if not json_length.isdecimal() or int(json_length) > len(body):
+    digits = json_length if json_length.isdecimal() and len(json_length) <= LONGEST else ""
+    if not digits or int(digits) > len(body):
         raise BadRequest(f"{JSON_LENGTH} is no length within the body")
-    return body[: int(json_length)], body[int(json_length) :]
+    return body[: int(digits)], body[int(digits) :]
 
 
 def parameters(holder: Mapping[str, Any], field: str) -> Mapping[str, Any]:
