@@ -9,56 +9,17 @@ from typing import Any
 
 import pytest
 
-from eventing.cloudevent import CloudEvent, unwrap
-from eventing.events import ModelRejected, ModelSynced, Payload
+from eventing.cloudevent import CloudEvent
+from eventing.events import ModelRejected, ModelSynced
 from functions.model_sync import transfer
-from functions.model_sync.in_use import nobody_knows
 from functions.model_sync.service import ModelSync, handle
-from functions.model_sync.settings import Settings
 from functions.model_sync.transfer import Transfer, verify
-from functions.registry.cache import ModelCache
 from functions.registry.cache_writer import CacheWriter
-from functions.registry.errors import Refused
 from functions.registry.publish import publish
 from functions.registry.store import ModelStore, connect
 from functions.runtime.errors import BadRequest, Conflict, Unavailable
-from tests.support.s3 import BUCKET, S3Server, created, release_folder, s3_server
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        yield running
-
-
-@pytest.fixture
-def s3(server: S3Server) -> Iterator[Any]:
-    client = server.client("s3")
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=item["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-
-
-class InUse:
-    def __init__(self) -> None:
-        self.digests: set[str] = set()
-
-    async def __call__(self) -> frozenset[str]:
-        return frozenset(self.digests)
-
-
-@pytest.fixture
-def sync(server: S3Server, s3: Any, tmp_path: Path) -> ModelSync:
-    settings = Settings(bucket=BUCKET, cache=tmp_path / "cache", allow_pickles=False)
-    store = ModelStore(connect("s3", server.environ()), BUCKET)
-    return ModelSync(settings, store, ModelCache(settings.cache), InUse())
-
-
-async def told(event: CloudEvent, sync: ModelSync) -> Payload | None:
-    reply = await handle(event, sync)
-    return None if reply is None else unwrap(reply)
+from tests.support.s3 import BUCKET, S3Server, created, release_folder
+from tests.support.synced import leftovers, told
 
 
 def rewrite(s3: Any, folder: str, **changes: Any) -> None:
@@ -69,11 +30,6 @@ def rewrite(s3: Any, folder: str, **changes: Any) -> None:
     canonical = json.dumps(rows, separators=(",", ":")).encode()
     document["digest"] = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(document).encode())
-
-
-def leftovers(sync: ModelSync) -> list[Path]:
-    root = sync.settings.cache
-    return [path for name in ("staging", "locks") for path in (root / name).rglob("*.*")]
 
 
 def files_named(name: str, root: Path) -> list[Path]:
@@ -205,83 +161,6 @@ async def test_while_one_sync_works_another_of_the_same_release_is_told_to_come_
     assert isinstance(await told(created("ner-v1.0.0"), sync), ModelSynced)
 
 
-async def test_an_older_version_is_quiet_unless_it_was_asked_for(
-    s3: Any, sync: ModelSync, tmp_path: Path
-) -> None:
-    for version in ("1.9.0", "1.10.0"):
-        publish(release_folder(tmp_path, version=version), BUCKET, s3)
-    assert isinstance(await told(created("ner-v1.10.0"), sync), ModelSynced)
-    assert await told(created("ner-v1.9.0"), sync) is None
-    assert [str(r.manifest.version) for r in sync.cache.releases()] == ["1.9.0", "1.10.0"]
-    asked = await told(created("ner-v1.9.0", requested="true"), sync)
-    assert isinstance(asked, ModelSynced)
-    assert (asked.version, asked.requested) == ("1.9.0", True)
-    newest = sync.cache.newest("ner")
-    assert newest is not None
-    assert str(newest.manifest.version) == "1.10.0"
-
-
-async def test_three_versions_are_kept_and_what_serves(
-    s3: Any, sync: ModelSync, tmp_path: Path
-) -> None:
-    assert isinstance(sync.in_use, InUse)
-    for minor in range(5):
-        outcome = publish(release_folder(tmp_path, version=f"1.{minor}.0"), BUCKET, s3)
-        if minor == 0:
-            sync.in_use.digests.add(outcome.manifest.digest)
-        await handle(created(f"ner-v1.{minor}.0"), sync)
-    kept = [str(release.manifest.version) for release in sync.cache.releases()]
-    assert kept == ["1.0.0", "1.2.0", "1.3.0", "1.4.0"]
-    assert len(list(sync.cache.entries.iterdir())) == 4
-    sync.in_use.digests.clear()
-    assert await told(created("ner-v1.0.0"), sync) is None
-    publish(release_folder(tmp_path, version="1.5.0"), BUCKET, s3)
-    await handle(created("ner-v1.5.0"), sync)
-    kept = [str(release.manifest.version) for release in sync.cache.releases()]
-    assert kept == ["1.3.0", "1.4.0", "1.5.0"]
-
-
-async def test_nothing_is_pruned_when_nobody_can_say_what_serves(
-    s3: Any, sync: ModelSync, tmp_path: Path
-) -> None:
-    blind = ModelSync(sync.settings, sync.store, sync.cache, nobody_knows("no API server"))
-    for minor in range(5):
-        publish(release_folder(tmp_path, version=f"1.{minor}.0"), BUCKET, s3)
-        assert isinstance(await told(created(f"ner-v1.{minor}.0"), blind), ModelSynced)
-    assert len(sync.cache.releases()) == 5
-
-
-async def test_files_shared_with_another_release_are_linked_and_verified(
-    s3: Any, sync: ModelSync, tmp_path: Path
-) -> None:
-    publish(release_folder(tmp_path), BUCKET, s3)
-    publish(release_folder(tmp_path, version="1.1.0"), BUCKET, s3)
-    await handle(created("ner-v1.0.0"), sync)
-    s3.delete_object(Bucket=BUCKET, Key="models/ner-v1.1.0/onnx/model.onnx")
-    assert isinstance(await told(created("ner-v1.1.0"), sync), ModelSynced)
-    old, new = sync.cache.releases()
-    assert (old.path / "onnx/model.onnx").samefile(new.path / "onnx/model.onnx")
-    assert verify(new) == []
-
-
-async def test_a_damaged_file_in_the_cache_does_not_spread(
-    s3: Any, sync: ModelSync, tmp_path: Path
-) -> None:
-    publish(release_folder(tmp_path), BUCKET, s3)
-    publish(release_folder(tmp_path, version="1.1.0"), BUCKET, s3)
-    await handle(created("ner-v1.0.0"), sync)
-    (old,) = sync.cache.releases()
-    damaged = old.path / "onnx/model.onnx"
-    size = damaged.stat().st_size
-    damaged.chmod(0o644)
-    damaged.write_bytes(b"!" * size)
-    assert verify(old) == ["onnx/model.onnx"]
-    assert isinstance(await told(created("ner-v1.1.0"), sync), ModelSynced)
-    new = sync.cache.newest("ner")
-    assert new is not None
-    assert verify(new) == []
-
-
 async def test_a_release_that_does_not_fit_is_rejected_before_a_byte_is_fetched(
     s3: Any, sync: ModelSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,59 +194,3 @@ async def test_a_killed_transfer_goes_on_where_it_stopped(
     Transfer(sync.store, sync.cache).run(manifest)
     assert not set(before) & set(fetched[5:])
     assert verify(sync.cache.release(manifest.digest)) == []
-
-
-def test_publishing_the_same_version_with_other_files_is_refused(s3: Any, tmp_path: Path) -> None:
-    folder = release_folder(tmp_path)
-    first = publish(folder, BUCKET, s3)
-    again = publish(folder, BUCKET, s3)
-    assert (again.existed, again.sent) == (True, 0)
-    (folder / "tokenizer.json").write_text("{ }")
-    with pytest.raises(Refused, match="for ever"):
-        publish(folder, BUCKET, s3)
-    store = ModelStore(s3, BUCKET)
-    assert store.manifest("ner-v1.0.0").digest == first.manifest.digest
-
-
-def test_an_interrupted_upload_sends_only_what_is_missing(s3: Any, tmp_path: Path) -> None:
-    folder = release_folder(tmp_path)
-    publish(folder, BUCKET, s3)
-    s3.delete_object(Bucket=BUCKET, Key="models/ner-v1.0.0/model_config.json")
-    s3.delete_object(Bucket=BUCKET, Key="models/ner-v1.0.0/config.json")
-    assert publish(folder, BUCKET, s3).sent == (folder / "config.json").stat().st_size
-
-
-def test_a_removed_release_is_gone_and_its_namesakes_are_not(s3: Any, tmp_path: Path) -> None:
-    for version in ("1.1.0", "1.1.0-rc.1", "1.1.10"):
-        publish(release_folder(tmp_path, version=version), BUCKET, s3)
-    store = ModelStore(s3, BUCKET)
-    store.remove("ner-v1.1.0")
-    assert [item.folder for item in store.releases()] == ["ner-v1.1.0-rc.1", "ner-v1.1.10"]
-    left = s3.list_objects_v2(Bucket=BUCKET)["Contents"]
-    assert not [item["Key"] for item in left if item["Key"].startswith("models/ner-v1.1.0/")]
-
-
-def test_listing_finds_exact_names_with_a_manifest(s3: Any, tmp_path: Path) -> None:
-    for version in ("1.1.0", "1.10.0"):
-        publish(release_folder(tmp_path, version=version), BUCKET, s3)
-    publish(release_folder(tmp_path, name="ner-large"), BUCKET, s3)
-    s3.put_object(Bucket=BUCKET, Key="models/ner-v2.0.0/config.json", Body=b"half")
-    s3.put_object(Bucket=BUCKET, Key="models/readme/x", Body=b"")
-    store = ModelStore(s3, BUCKET)
-    assert [item.folder for item in store.releases("ner")] == ["ner-v1.1.0", "ner-v1.10.0"]
-    assert [item.folder for item in store.releases()][-1] == "ner-large-v1.0.0"
-
-
-async def test_a_pinned_version_is_never_pruned(s3: Any, sync: ModelSync, tmp_path: Path) -> None:
-    for minor in range(5):
-        publish(release_folder(tmp_path, version=f"1.{minor}.0"), BUCKET, s3)
-        if minor == 0:
-            sync.store.pin("ner-v1.0.0")
-            sync.store.pin("ner-v1.0.0")
-        await handle(created(f"ner-v1.{minor}.0"), sync)
-    kept = [str(release.manifest.version) for release in sync.cache.releases()]
-    assert kept == ["1.0.0", "1.2.0", "1.3.0", "1.4.0"]
-    sync.store.unpin("ner-v1.0.0")
-    sync.store.unpin("ner-v1.0.0")
-    await handle(created("ner-v1.4.0"), sync)
-    assert [str(release.manifest.version) for release in sync.cache.releases()] == kept[1:]

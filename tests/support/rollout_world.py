@@ -19,7 +19,9 @@ from functions.rollout.ticks import Ticks
 from knative.serving import state as states
 from knative.serving.client import KubeClient
 from knative.serving.kubeconfig import Cluster
+from knative.serving.observation import COMMAND
 from knative.serving.policy import ANNOTATION
+from knative.serving.table import Phase
 from tests.support.knative_api import NAMESPACE, FakeKnative, Killed
 
 BROKER = "http://broker-ingress.knative-eventing.svc.cluster.local/marketresearch/default"
@@ -143,6 +145,37 @@ class World:
             f'revision_name="{name}",response_code_class="{"5xx" if bad else "2xx"}"}} {count}'
             for (name, bad), count in self.counts.items()
         )
+
+
+async def running(world: World) -> World:
+    world.deploy(LEVEL="1")
+    await world.event()
+    assert world.state().phase is Phase.SUCCEEDED
+    return world
+
+
+async def canary(world: World, policy: dict[str, object] | None = None) -> World:
+    """Go on until the candidate has its first percents."""
+    world.policy |= policy or {}
+    await running(world)
+    world.deploy(LEVEL="2")
+    while world.state().phase is not Phase.CANARY:
+        await tick(world)
+    return world
+
+
+async def tick(world: World, times: int = 1) -> None:
+    for _ in range(times):
+        world.now += 2
+        world.send(world.rate)
+        await world.event()
+
+
+def say(world: World, verb: str) -> None:
+    words = f"{verb} {world.state().candidate}"
+    world.api.apply(
+        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
+    )
 
 
 def synced(digest: str, version: str, *, requested: bool = False) -> ModelSynced:

@@ -17,6 +17,16 @@ async def nothing_serves() -> frozenset[str]:
     return frozenset()
 
 
+class InUse:
+    """What serves, as the test says."""
+
+    def __init__(self) -> None:
+        self.digests: set[str] = set()
+
+    async def __call__(self) -> frozenset[str]:
+        return frozenset(self.digests)
+
+
 def model_sync(server: S3Server, port: int, cache: Path) -> ModelSync:
     """model-sync whose bucket is reached through `port`."""
     environ = server.environ() | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}

@@ -6,24 +6,10 @@ from pathlib import Path
 import pytest
 
 from functions.registry.manifest import FileEntry, build
-from functions.runtime.errors import NotFound, Unavailable
-from knative.serving.observation import COMMAND
 from knative.serving.table import Phase
-from tests.support.rollout_world import World, synced
+from tests.support.rollout_world import World, running, synced
 
 RIGHT = [{"start": 0, "end": 4, "label": "ORG"}]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-async def running(world: World) -> World:
-    world.deploy(LEVEL="1")
-    await world.event()
-    assert world.state().phase is Phase.SUCCEEDED
-    return world
 
 
 def publish(world: World, name: str, entities: list[dict[str, object]]) -> str:
@@ -151,30 +137,6 @@ async def test_a_worse_model_is_refused_at_the_golden_set_and_stays_refused(worl
     assert len(world.api.kind("revisions")) == made + 2  # tried again, and the template back again
 
 
-async def test_traffic_set_by_hand_wins_and_the_next_change_starts_clean(world: World) -> None:
-    await running(world)
-    world.deploy(LEVEL="2")
-    for _ in range(4):
-        world.now += 2
-        world.send(world.rate)
-        await world.event()
-    assert world.state().phase is Phase.CANARY
-    hand = [
-        {"revisionName": "ner-00001", "percent": 40},
-        {"revisionName": "ner-00002", "percent": 60},
-    ]
-    world.api.apply("ner", lambda service: service["spec"].update(traffic=hand))
-    await world.settle()
-    assert world.state().phase is Phase.SUPERSEDED
-    assert world.api.service()["spec"]["traffic"] == hand
-    world.deploy(LEVEL="3")
-    world.api.apply("ner", lambda service: service["spec"].update(traffic=hand))
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-    assert world.state().previous == "ner-00002"
-    assert world.api.weights() == {"ner-00003": 100}
-
-
 @pytest.mark.parametrize(
     ("on_new", "between"), [("supersede", "superseded"), ("queue", "promoted")]
 )
@@ -191,72 +153,12 @@ async def test_a_newer_template_supersedes_or_queues_by_policy(
     assert between in world.types()[:-1]
 
 
-async def test_no_samples_are_inconclusive_and_end_in_a_rollback(world: World) -> None:
-    await running(world)
-    world.metrics_down = True
-    world.deploy(LEVEL="2")
-    await world.settle(400)
-    assert world.state().phase is Phase.FAILED
-    assert "no samples" in world.state().reason
-
-
 async def test_without_any_traffic_the_checks_before_the_canary_decide(world: World) -> None:
     await running(world)
     world.rate = 0
     world.deploy(LEVEL="2")
     await world.settle()
     assert world.state().phase is Phase.SUCCEEDED
-
-
-async def test_events_wait_for_a_broker_that_is_down(world: World) -> None:
-    await running(world)
-    world.broker_down = True
-    world.deploy(LEVEL="2")
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-    assert not world.events
-    world.broker_down = False
-    await world.event()
-    assert world.types()[-1] == "promoted"
-
-
-@pytest.mark.parametrize(("verb", "phase"), [("promote", "Succeeded"), ("abort", "Failed")])
-async def test_a_persons_command_is_obeyed_once(world: World, verb: str, phase: str) -> None:
-    await running(world)
-    world.rate = 0
-    world.deploy(LEVEL="2")
-    await world.event()
-    words = f"{verb} ner-00002"
-    world.api.apply(
-        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
-    )
-    await world.event()
-    assert world.state().phase.value == phase
-    assert COMMAND not in world.api.service()["metadata"]["annotations"]
-
-
-async def test_a_promotion_can_be_rolled_back_while_the_old_revision_is_warm(world: World) -> None:
-    await running(world)
-    world.deploy(LEVEL="2")
-    await world.settle()
-    words = "abort ner-00002"
-    world.api.apply(
-        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
-    )
-    await world.event()
-    assert world.state().phase is Phase.FAILED
-    assert world.api.weights() == {"ner-00001": 100}
-
-
-async def test_a_policy_that_makes_no_sense_is_said_and_nothing_is_done(tmp_path: Path) -> None:
-    world = World(tmp_path, {"steps": [50, 5]})
-    world.deploy(LEVEL="1")
-    await world.event()
-    await world.event()
-    (event,) = world.api.kind("events").values()
-    assert event["reason"] == "PolicyInvalid"
-    assert event["message"].startswith("steps: ")
-    assert world.api.traffic_writes == []
 
 
 async def test_one_trace_leads_from_the_upload_to_the_promotion(world: World) -> None:
@@ -277,122 +179,3 @@ async def test_a_quiet_service_may_choose_to_go_on(tmp_path: Path) -> None:
     await world.settle()
     assert world.state().phase is Phase.SUCCEEDED
     assert "Inconclusive for too long" in world.state().reason
-
-
-async def test_a_model_for_a_service_that_is_not_there_is_not_swallowed(world: World) -> None:
-    with pytest.raises(NotFound):
-        await world.event(synced("sha256:" + "a" * 64, "1.0.0"))
-
-
-async def canary(world: World, policy: dict[str, object] | None = None) -> World:
-    """Go on until the candidate has its first percents."""
-    world.policy |= policy or {}
-    await running(world)
-    world.deploy(LEVEL="2")
-    while world.state().phase is not Phase.CANARY:
-        await tick(world)
-    return world
-
-
-async def tick(world: World, times: int = 1) -> None:
-    for _ in range(times):
-        world.now += 2
-        world.send(world.rate)
-        await world.event()
-
-
-def say(world: World, verb: str) -> None:
-    words = f"{verb} {world.state().candidate}"
-    world.api.apply(
-        "ner", lambda service: service["metadata"]["annotations"].update({COMMAND: words})
-    )
-
-
-async def test_at_a_gate_a_rollout_waits_for_a_person_however_long(world: World) -> None:
-    await canary(world, {"gates": [25], "max_inconclusive_seconds": 5})
-    await tick(world, 30)
-    assert (world.state().held, world.state().weight()) == ("gate", 25)
-    world.metrics_down = True
-    await tick(world, 30)
-    assert world.state().held == "gate"
-    world.metrics_down = False
-    say(world, "resume")
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-
-
-async def test_rollback_stays_armed_at_a_gate(world: World) -> None:
-    await canary(world, {"gates": [5]})
-    await tick(world, 10)
-    assert world.state().held == "gate"
-    world.failing_values = {"2"}
-    await world.settle()
-    assert world.state().phase is Phase.FAILED
-    assert world.api.weights() == {"ner-00001": 100}
-
-
-async def test_a_paused_rollout_stays_where_it_is_until_it_is_resumed(world: World) -> None:
-    await canary(world)
-    say(world, "pause")
-    await tick(world, 40)
-    assert (world.state().held, world.state().weight()) == ("pause", 5)
-    say(world, "resume")
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-
-
-@pytest.mark.parametrize(("verb", "phase"), [("promote", "Succeeded"), ("abort", "Failed")])
-async def test_a_person_may_end_a_pause_by_promoting_or_rolling_back(
-    world: World, verb: str, phase: str
-) -> None:
-    await canary(world)
-    say(world, "pause")
-    await tick(world)
-    say(world, verb)
-    await world.settle()
-    assert world.state().phase.value == phase
-    assert world.state().held == ""
-
-
-async def test_an_api_server_that_is_gone_for_a_minute_asks_for_redelivery(world: World) -> None:
-    await canary(world)
-    world.api.down = True
-    world.now += 60
-    with pytest.raises(Unavailable):
-        await world.event()
-    world.api.down = False
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-
-
-async def test_conflicts_on_every_write_for_a_while_only_delay(world: World) -> None:
-    await canary(world)
-    world.api.conflict_at = set(range(world.api.calls, world.api.calls + 5000))
-    await tick(world)
-    assert world.state().weight() == 5
-    world.api.conflict_at = set()
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-
-
-async def test_ticks_that_come_twice_or_late_change_nothing(world: World) -> None:
-    await canary(world)
-    world.now += 300
-    world.send(world.rate)
-    for _ in range(3):
-        await world.event()
-    assert world.state().weight() == 25  # one look's evidence is one step
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-
-
-async def test_a_candidate_that_gets_slow_after_its_promotion_can_be_rolled_back(
-    world: World,
-) -> None:
-    await canary(world)
-    say(world, "promote")
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
-    say(world, "abort")
-    await world.event()
-    assert world.api.weights() == {"ner-00001": 100}
