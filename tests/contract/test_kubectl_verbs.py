@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from tests.support.kube_api import KUBECTL, KubeApi
+from tests.support.kube_api import KubeApi
+from tests.support.kubectl import KUBECTL
 
 Object = dict[str, Any]
 

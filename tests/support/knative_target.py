@@ -7,8 +7,6 @@ the Service's name in the Host header. Nothing here asks what is behind them.
 import json
 import os
 import secrets
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,10 +17,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import yaml
 
-Object = dict[str, Any]
-KUBECTL = Path(sys.executable).with_name("kubectl")
+from tests.support.kubectl import Kubectl, Object
+
 FUNCTION = Path(__file__).with_name("contract_function.py")
 API = "serving.knative.dev/v1"
 READY = "--for=condition=Ready"
@@ -42,7 +39,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Target(Kubectl):
     """A platform, and a namespace of our own on it."""
 
     kubeconfig: Path
@@ -55,40 +52,13 @@ class Target:
     home: Path  # kubectl's discovery cache
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, trust_env=False))
 
-    def run(self, *args: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run kubectl in the namespace."""
-        environ = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home)}
-        command = [KUBECTL, "-n", self.namespace, *args]
-        return subprocess.run(
-            command,
-            env=environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home)}
 
-    def kubectl(self, *args: str, stdin: str | None = None) -> str:
-        """Run kubectl, which must succeed; return what it printed."""
-        done = self.run(*args, stdin=stdin)
-        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
-        return done.stdout
-
-    def refused(self, *args: str, stdin: str | None = None) -> str:
-        """Run kubectl, which must fail; return why."""
-        done = self.run(*args, stdin=stdin)
-        assert done.returncode != 0, done.stdout
-        return done.stderr
-
-    def get(self, *what: str) -> Object:
-        """Read an object."""
-        found: Object = json.loads(self.kubectl("get", *what, "-o", "json"))
-        return found
-
-    def apply(self, *objects: Object) -> str:
-        """Apply objects as a person does."""
-        return self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return ("-n", self.namespace)
 
     def patch(self, name: str, change: Object, kind: str = "ksvc") -> None:
         """Merge a change into an object."""

@@ -16,9 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from knative.local.api import build_app, namespaces
 from knative.local.api.kubeconfig import load_token, write_kubeconfig
@@ -27,13 +24,13 @@ from knative.local.asgi import serve
 from knative.local.serving.controller import control
 from knative.local.serving.traffic import Urls
 from knative.local.store import Store
+from tests.support.kubectl import Kubectl
 
-KUBECTL = Path(sys.executable).with_name("kubectl")
 START_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class KubeApi:
+class KubeApi(Kubectl):
     data: Path
     process: subprocess.Popen[bytes]
 
@@ -41,34 +38,6 @@ class KubeApi:
     def environ(self) -> dict[str, str]:
         home = self.data / "home"  # kubectl's discovery cache
         return {**os.environ, "KUBECONFIG": str(self.data / "kubeconfig"), "HOME": str(home)}
-
-    def run(self, *args: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [KUBECTL, *args],
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def kubectl(self, *args: str, stdin: str | None = None) -> str:
-        done = self.run(*args, stdin=stdin)
-        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
-        return done.stdout
-
-    def refused(self, *args: str, stdin: str | None = None) -> str:
-        done = self.run(*args, stdin=stdin)
-        assert done.returncode != 0, f"kubectl {' '.join(args)} was not refused: {done.stdout}"
-        return done.stderr
-
-    def get(self, *args: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
-        return found
-
-    def apply(self, *objects: dict[str, Any]) -> str:
-        return self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
     def set_ready(self, revision: str, value: str = "True", message: str = "") -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
