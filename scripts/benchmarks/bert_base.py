@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from scripts.benchmarks.harness import CannotMeasure
+from scripts.bert_parts import Shape, Sizes, config, dense, norms
 
 TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
-HIDDEN, LAYERS, INNER, POSITIONS, WORDS = 768, 12, 3072, 512, 30_522
+SIZES = Sizes(hidden=768, layers=12, heads=12, inner=3072, positions=512, words=30_522)
 PLACE = Path(tempfile.gettempdir()) / "marketresearch-bench-bert-base"
 NAME = "bert-base-v1.0.0"
 TASK = "token-classification"
@@ -63,24 +64,8 @@ def _write(fresh: Path) -> None:
         from scripts.training.train import tokenizer  # noqa: PLC0415 - torch: only who makes it pays
     except ImportError as error:
         raise CannotMeasure(f"install the extra `train` first: {error}") from error
-    names = dict(enumerate(TAGS))
-    config = {
-        "model_type": "bert",
-        "architectures": ["BertForTokenClassification"],
-        "hidden_act": "gelu",
-        "hidden_size": HIDDEN,
-        "intermediate_size": INNER,
-        "layer_norm_eps": 1e-12,
-        "max_position_embeddings": POSITIONS,
-        "num_attention_heads": 12,
-        "num_hidden_layers": LAYERS,
-        "type_vocab_size": 2,
-        "vocab_size": WORDS,
-        "pad_token_id": 0,
-        "id2label": {str(number): tag for number, tag in names.items()},
-        "label2id": {tag: number for number, tag in names.items()},
-    }
-    (fresh / "config.json").write_text(json.dumps(config))
+    described = config(SIZES, TAGS, "BertForTokenClassification")
+    (fresh / "config.json").write_text(json.dumps(described))
     tokenizer().save(str(fresh / "tokenizer.json"))
     special = {
         f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")
@@ -105,31 +90,13 @@ def _prepare(fresh: Path) -> None:
 
 def _weights() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    shapes: dict[str, tuple[int, ...]] = {
-        "bert.embeddings.word_embeddings.weight": (WORDS, HIDDEN),
-        "bert.embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
-        "bert.embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        "classifier.weight": (len(TAGS), HIDDEN),
-        "classifier.bias": (len(TAGS),),
-    }
-    norms = ["bert.embeddings.LayerNorm"]
-    for layer in range(LAYERS):
-        base = f"bert.encoder.layer.{layer}"
-        sizes = {
-            **{f"attention.self.{part}": (HIDDEN, HIDDEN) for part in ("query", "key", "value")},
-            "attention.output.dense": (HIDDEN, HIDDEN),
-            "intermediate.dense": (INNER, HIDDEN),
-            "output.dense": (HIDDEN, INNER),
-        }
-        for name, size in sizes.items():
-            shapes |= {f"{base}.{name}.weight": size, f"{base}.{name}.bias": size[:1]}
-        norms += [f"{base}.attention.output.LayerNorm", f"{base}.output.LayerNorm"]
+    shapes = dense(SIZES, len(TAGS))
     weights = {name: _random(rng, shape) for name, shape in shapes.items()}
-    for norm in norms:
-        weights |= {f"{norm}.weight": np.ones(HIDDEN, np.float32)}
-        weights |= {f"{norm}.bias": np.zeros(HIDDEN, np.float32)}
+    for norm in norms(SIZES):
+        weights |= {f"{norm}.weight": np.ones(SIZES.hidden, np.float32)}
+        weights |= {f"{norm}.bias": np.zeros(SIZES.hidden, np.float32)}
     return weights
 
 
-def _random(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _random(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     return (rng.standard_normal(shape, np.float32) * np.float32(0.02)).astype(np.float32)

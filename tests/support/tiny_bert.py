@@ -7,11 +7,16 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 32, 2, 4, 64, 64
+from scripts.bert_parts import Sizes, config, dense, norms
+
+HIDDEN = 32
 LABELS = ("PER", "ORG", "LOC")
 TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,%$€半導体"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SIZES = Sizes(
+    hidden=HIDDEN, layers=2, heads=4, inner=64, positions=64, words=len(SPECIAL) + 2 * len(LETTERS)
+)
 
 
 def write_ner(folder: Path, seed: int = 0) -> Path:
@@ -53,47 +58,13 @@ def write_tokenizer(path: Path) -> None:
 
 
 def _write(folder: Path, weights: dict[str, np.ndarray], architecture: str) -> None:
-    config = {
-        "model_type": "bert",
-        "architectures": [architecture],
-        "hidden_act": "gelu",
-        "hidden_size": HIDDEN,
-        "intermediate_size": INNER,
-        "layer_norm_eps": 1e-12,
-        "max_position_embeddings": POSITIONS,
-        "num_attention_heads": HEADS,
-        "num_hidden_layers": LAYERS,
-        "type_vocab_size": 2,
-        "vocab_size": len(SPECIAL) + 2 * len(LETTERS),
-        "pad_token_id": 0,
-        "id2label": {str(number): tag for number, tag in enumerate(TAGS)},
-        "label2id": {tag: number for number, tag in enumerate(TAGS)},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config(SIZES, TAGS, architecture)))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     write_tokenizer(folder / "tokenizer.json")
 
 
 def _weights(rng: np.random.Generator, prefix: str) -> dict[str, np.ndarray]:
-    shapes: dict[str, tuple[int, ...]] = {
-        f"{prefix}embeddings.word_embeddings.weight": (len(SPECIAL) + 2 * len(LETTERS), HIDDEN),
-        f"{prefix}embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
-        f"{prefix}embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        "classifier.weight": (len(TAGS), HIDDEN),
-        "classifier.bias": (len(TAGS),),
-    }
-    norms = [f"{prefix}embeddings.LayerNorm"]
-    for layer in range(LAYERS):
-        base = f"{prefix}encoder.layer.{layer}"
-        sizes = {
-            **{f"attention.self.{part}": (HIDDEN, HIDDEN) for part in ("query", "key", "value")},
-            "attention.output.dense": (HIDDEN, HIDDEN),
-            "intermediate.dense": (INNER, HIDDEN),
-            "output.dense": (HIDDEN, INNER),
-        }
-        for name, size in sizes.items():
-            shapes |= {f"{base}.{name}.weight": size, f"{base}.{name}.bias": size[:1]}
-        norms += [f"{base}.attention.output.LayerNorm", f"{base}.output.LayerNorm"]
-    for norm in norms:
+    shapes = dense(SIZES, len(TAGS), prefix)
+    for norm in norms(SIZES, prefix):
         shapes |= {f"{norm}.weight": (HIDDEN,), f"{norm}.bias": (HIDDEN,)}
     return {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
