@@ -34,3 +34,7 @@ def _run(script: str, *arguments: str) -> None:
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         raise SystemExit(f"{script} ended with exit code {done.returncode}; its message is above")
+
+
+if __name__ == "__main__":
+    ensure(ROOT / "models")
