@@ -8,6 +8,7 @@ are lost in a restart, and so are receipt handles: their entries are delivered a
 
 # ruff: noqa: SLF001 - moto offers no other way to what it holds
 
+import io
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
 _QUEUE_SETTINGS = ("VisibilityTimeout", "MessageRetentionPeriod", "Policy", "RedrivePolicy")
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _KEY_FIELDS = ("checksum_value", "checksum_algorithm", "checksum_type", "checksum_parts")
 
 
@@ -42,7 +44,7 @@ class Persistent:
     def __init__(self, folder: Path) -> None:
         self._objects = folder / "objects"
         self._settings = folder / "settings.json"
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app: Wsgi = DomainDispatcherApplication(create_backend_app)
         self._s3 = s3_backends[ACCOUNT]["aws"]
         self._saving = threading.Lock()
         self._objects.mkdir(parents=True, exist_ok=True)
@@ -50,14 +52,26 @@ class Persistent:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer a request; a write only once it is saved."""
-        answer: Iterable[bytes] = self._app(environ, start_response)
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+        """Answer a request; a write only once it is saved.
+
+        Writes to S3 come one after another: what moto is still putting together must not be saved.
+        """
+        if environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
+            return self._app(environ, start_response)
+        if "HTTP_X_AMZ_TARGET" in environ:  # SQS, which may wait long for a message
+            answer = self._app(environ, start_response)
             with self._saving:
-                # Settings first: an object is nothing without its bucket.
-                _replace(self._settings, json.dumps(self._describe()))
-                self._save_objects()
+                self._save_settings()
+            return answer
+        _receive(environ)
+        with self._saving:
+            answer = self._app(environ, start_response)
+            self._save_settings()  # first: an object is nothing without its bucket
+            self._save_objects()
         return answer
+
+    def _save_settings(self) -> None:
+        _replace(self._settings, json.dumps(self._describe()))
 
     def load(self) -> None:
         """Bring moto's memory to what the folder holds, and drop what a crash left behind."""
@@ -142,6 +156,12 @@ class Persistent:
             bucket.creation_date = datetime.fromisoformat(note["created"])
             if note["notify"]:
                 bucket.notification_configuration = NotificationConfiguration(queue=note["notify"])
+
+
+def _receive(environ: dict[str, Any]) -> None:
+    """Take the body in first: a slow sender keeps nobody waiting but itself."""
+    if length := environ.get("CONTENT_LENGTH"):
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
 
 
 def _bucket(bucket: Any) -> dict[str, Any]:

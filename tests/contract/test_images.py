@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = (ROOT / "Containerfile").read_text()
 HEAVY = {"torch", "transformers", "sentence-transformers", "onnx", "moto", "pytest"}
-TAKEN_IF_THERE = {"brotli", "brotlicffi", "sniffio", "trio", "zstandard"}
-"""What httpx imports where it finds it, and does without otherwise."""
+TAKEN_IF_THERE = {"brotli", "brotlicffi", "pyopenssl", "sniffio", "trio", "zstandard"}
+"""What httpx and botocore import where they find it, and do without otherwise."""
 IMPORTS = """
 import sys
 before = set(sys.modules)
