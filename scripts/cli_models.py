@@ -18,7 +18,7 @@ from functions.model_sync.transfer import Transfer
 from functions.model_sync.transfer import verify as verify_release
 from functions.registry.cache import ModelCache
 from functions.registry.cache import Release as Cached
-from functions.registry.errors import RegistryError
+from functions.registry.errors import Refused, RegistryError
 from functions.registry.manifest import Manifest, split_folder
 from functions.registry.retention import Known, pinned_digests, to_prune
 from functions.registry.sources import open_release
@@ -183,11 +183,16 @@ async def _prune(namespace: str | None, *, delete: bool) -> list[str]:
 
 
 async def _manifests(where: Target) -> list[Manifest]:
-    published = await asyncio.to_thread(where.store.releases)
-    return [
-        await asyncio.to_thread(where.store.manifest, item.folder, allow_pickles=True)
-        for item in published
-    ]
+    """Read what is published; a manifest that cannot be read hides no other release."""
+    found = []
+    for item in await asyncio.to_thread(where.store.releases):
+        try:
+            read = await asyncio.to_thread(where.store.manifest, item.folder, allow_pickles=True)
+        except Refused as error:
+            typer.echo(f"{item.folder} is left out: {error}", err=True)
+        else:
+            found.append(read)
+    return found
 
 
 async def _records(namespace: str | None) -> list[Record]:

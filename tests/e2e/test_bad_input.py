@@ -20,6 +20,16 @@ BROKER = "broker-ingress.knative-eventing.svc.cluster.local"
 
 
 @pytest.fixture
+def bad_releases(laptop: Running) -> Iterator[Any]:
+    """An S3 client; what was uploaded as a version 9.9.x goes away: others use this bucket too."""
+    s3 = client("s3", aws_environment(laptop.s3_url))
+    yield s3
+    found = s3.list_objects_v2(Bucket=BUCKET, Prefix="models/ner-v9.9.").get("Contents", [])
+    for item in found:
+        s3.delete_object(Bucket=BUCKET, Key=item["Key"])
+
+
+@pytest.fixture
 def http(laptop: Running) -> Iterator[httpx.Client]:
     base = f"http://127.0.0.1:{laptop.gateway_port}"
     with httpx.Client(base_url=base, timeout=60, trust_env=False) as client_:
@@ -123,21 +133,21 @@ def _refuses(log: Path, version: str) -> bool:
     ids=["path-traversal", "wrong-sha256"],
 )
 def test_a_bad_manifest_changes_nothing(
-    laptop: Running, version: str, path: str, sha256: str
+    laptop: Running, bad_releases: Any, version: str, path: str, sha256: str
 ) -> None:
     before, revisions = _models(laptop), _revisions(laptop)
-    s3 = client("s3", aws_environment(laptop.s3_url))
-    s3.put_object(Bucket=BUCKET, Key=f"models/ner-v{version}/model.safetensors", Body=b"12345")
+    bad_releases.put_object(
+        Bucket=BUCKET, Key=f"models/ner-v{version}/model.safetensors", Body=b"12345"
+    )
     _upload_and_wait_for_the_refusal(laptop, version, _manifest(version, path, sha256))
     assert _models(laptop) == before
     assert _revisions(laptop) == revisions
     assert not list(Path(laptop.data).rglob("escaped"))
 
 
-def test_half_an_upload_starts_nothing(laptop: Running) -> None:
+def test_half_an_upload_starts_nothing(laptop: Running, bad_releases: Any) -> None:
     before = _models(laptop)
-    s3 = client("s3", aws_environment(laptop.s3_url))
-    s3.put_object(Bucket=BUCKET, Key="models/ner-v9.9.7/model.safetensors", Body=b"12345")
+    bad_releases.put_object(Bucket=BUCKET, Key="models/ner-v9.9.7/model.safetensors", Body=b"12345")
     # Notifications of one queue arrive after each other: once this is refused, that was seen too.
     _upload_and_wait_for_the_refusal(laptop, "9.9.6", {"not": "a manifest"})
     assert _models(laptop) == before
