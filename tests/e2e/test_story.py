@@ -32,12 +32,7 @@ def test_a_question_wakes_two_functions_and_each_phase_of_the_cold_start_is_show
     assert facts["replicas_before"] == {}
     assert set(facts["replicas"]) >= {"inference", "ner"}
     for service in ("inference", "ner"):
-        assert set(facts["cold_start"][service]) == {
-            "process",
-            "import",
-            "load",
-            "first_inference",
-        }
+        assert set(facts["cold_start"][service]) >= {"process", "import", "load", "first_inference"}
         assert all(seconds >= 0 for seconds in facts["cold_start"][service].values())
     assert facts["first_answer_seconds"] > facts["warm_answer_seconds"]
     assert facts["citations"] > 0
