@@ -120,8 +120,8 @@ def _exporter(endpoint: str) -> Any:
 
 def _readable(span: Span, resource: Mapping[str, str]) -> Any:
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
-    from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415
-    from opentelemetry.trace import Link, SpanKind, Status, StatusCode  # noqa: PLC0415
+    from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - as above
+    from opentelemetry.trace import Link, SpanKind, Status, StatusCode  # noqa: PLC0415 - as above
 
     return ReadableSpan(
         name=span.name,

@@ -26,7 +26,7 @@ READY = "--for=condition=Ready"
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Let a person choose the platform; the default is a laptop's, started for the session."""
+    """Let a person choose the platform; the default is a laptop's, started for the run."""
     group = parser.getgroup("knative", "the platform that tests/contract/knative runs against")
     group.addoption("--platform", choices=("local", "cluster"), default="local")
     group.addoption("--kubeconfig", type=Path, help="of the cluster")
@@ -34,7 +34,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--domain", default="localhost", help="what the addresses of Services end with")
     group.addoption("--image", default="python:3.12-slim", help="any image that has `python`")
     group.addoption("--command", default="python", help="Python's name in that image")
-    group.addoption("--namespace-prefix", default="contract", help="of the session's namespace")
+    group.addoption("--namespace-prefix", default="contract", help="of the run's namespace")
     group.addoption("--patience", type=float, default=60.0, help="seconds that anything may take")
 
 

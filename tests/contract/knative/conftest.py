@@ -1,4 +1,4 @@
-"""The platform under test, and a namespace on it for the session."""
+"""The platform under test, and one namespace on it for the whole run."""
 
 import itertools
 from collections.abc import Iterator
