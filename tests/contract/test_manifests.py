@@ -58,6 +58,32 @@ def test_every_component_renders_and_is_valid_strictly(
         assert {key: value for key, value in wrong.items() if value} == {}, component
 
 
+def _keys_read(objects: list[Object]) -> set[tuple[str, str]]:
+    """(Secret, key) for every key of a Secret that a Pod names."""
+    found = set()
+    for _, pod in pods(objects):
+        for entry in pod["containers"][0].get("env", []):
+            if reference := entry.get("valueFrom", {}).get("secretKeyRef"):
+                found.add((reference["name"], reference["key"]))
+        for secret in (v["secret"] for v in pod.get("volumes", []) if "secret" in v):
+            found |= {(secret["secretName"], item["key"]) for item in secret["items"]}
+    return found
+
+
+def test_the_vault_fills_every_key_that_a_pod_reads(
+    with_every_component: dict[str, list[Object]],
+) -> None:
+    filled = {
+        (o["spec"]["target"]["name"], item["secretKey"])
+        for o in with_every_component["external-secrets"]
+        if o["kind"] == "ExternalSecret"
+        for item in o["spec"]["data"]
+    }
+    read = _keys_read(overlay("production"))
+    assert {"openai", "s3-events", "api-keys"} <= {secret for secret, _ in read}
+    assert read <= filled
+
+
 def test_the_schemas_refuse_what_is_misspelt() -> None:
     served = (o for o in overlay("cpu") if o["kind"] == "Service")
     broken = copy.deepcopy(next(served))
