@@ -28,6 +28,8 @@ from functions.registry.paths import MANIFEST
 from functions.registry.store import ModelStore
 
 RELEASE = "release.json"
+DOCUMENTS = "documents/"
+"""Where a removal is of interest: the Trigger of embed-rebuild names the same prefix."""
 _WEIGHTS = (".safetensors", ".onnx")
 _TOKENIZERS = {"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model"}
 _NEEDS_LABELS = {"token-classification"}
@@ -121,11 +123,30 @@ def configure_bucket(s3: Any, sqs: Any, bucket: str, queue: str) -> str:
     current = s3.get_bucket_notification_configuration(Bucket=bucket)
     current.pop("ResponseMetadata", None)
     queues = current.get("QueueConfigurations", [])
-    if all(item["QueueArn"] != arn for item in queues):
-        wanted = {"Id": "marketresearch", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}
-        merged = current | {"QueueConfigurations": [*queues, wanted]}
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=merged)
+    merged = _subscribed(queues, arn)
+    if merged != queues:
+        wanted = current | {"QueueConfigurations": merged}
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
     return url
+
+
+def _subscribed(queues: list[dict[str, Any]], arn: str) -> list[dict[str, Any]]:
+    """Return `queues` with what the queue `arn` is to be told; what it is told already stays.
+
+    A removed document changes the index; nothing waits for the removal of anything else.
+    """
+    rule = {"FilterRules": [{"Name": "prefix", "Value": DOCUMENTS}]}
+    wanted = (
+        {"Id": "marketresearch", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"]},
+        {
+            "Id": "marketresearch-removed",
+            "QueueArn": arn,
+            "Events": ["s3:ObjectRemoved:*"],
+            "Filter": {"Key": rule},
+        },
+    )
+    told = {event for item in queues if item["QueueArn"] == arn for event in item["Events"]}
+    return [*queues, *(item for item in wanted if not told & set(item["Events"]))]
 
 
 def _ensure_bucket(s3: Any, bucket: str) -> None:

@@ -30,6 +30,7 @@ from moto.moto_server.werkzeug_app import (
     create_backend_app,
 )
 from moto.s3.models import FakeDeleteMarker, FakeKey, NotificationConfiguration, s3_backends
+from moto.s3.notifications import S3NotificationEvent, send_event
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
@@ -45,7 +46,7 @@ class Persistent:
         self._objects = folder / "objects"
         self._settings = folder / "settings.json"
         self._app: Wsgi = DomainDispatcherApplication(create_backend_app)
-        self._s3 = s3_backends[ACCOUNT]["aws"]
+        self._s3 = _telling(s3_backends[ACCOUNT]["aws"])
         self._saving = threading.Lock()
         self._objects.mkdir(parents=True, exist_ok=True)
 
@@ -156,6 +157,21 @@ class Persistent:
             bucket.creation_date = datetime.fromisoformat(note["created"])
             if note["notify"]:
                 bucket.notification_configuration = NotificationConfiguration(queue=note["notify"])
+
+
+def _telling(s3: Any) -> Any:
+    """Let a delete in a versioned bucket be told as S3 tells it; moto says nothing then."""
+    mark = s3._set_delete_marker
+
+    def told(bucket_name: str, key_name: str) -> Any:
+        marker = mark(bucket_name, key_name)
+        if isinstance(marker.key, FakeKey):
+            event = S3NotificationEvent.OBJECT_REMOVED_DELETE_MARKER_CREATED_EVENT
+            send_event(ACCOUNT, event, s3.get_bucket(bucket_name), marker.key)
+        return marker
+
+    s3._set_delete_marker = told
+    return s3
 
 
 def _receive(environ: dict[str, Any]) -> None:

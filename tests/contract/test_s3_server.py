@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 import pytest
 from botocore.exceptions import ClientError
 
+from eventing.s3 import read_document
 from functions.registry.publish import configure_bucket
 from tests.support.s3 import BUCKET, QUEUE, S3Server, s3_server
 
@@ -87,8 +88,39 @@ def test_configuring_a_bucket_again_changes_nothing(server: S3Server) -> None:
     assert configure_bucket(s3, sqs, BUCKET, QUEUE) == first
     assert drain(sqs, first) == []
     configured = s3.get_bucket_notification_configuration(Bucket=BUCKET)
-    assert len(configured["QueueConfigurations"]) == 1
+    ids = [item["Id"] for item in configured["QueueConfigurations"]]
+    assert ids == ["marketresearch", "marketresearch-removed"]
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+
+
+def test_a_removed_document_is_told_and_a_removed_model_is_not(server: S3Server) -> None:
+    s3, sqs = server.client("s3"), server.client("sqs")
+    url = configure_bucket(s3, sqs, BUCKET, QUEUE)
+    server.restart()
+    for key in ("documents/a b.md", "documents/c.md", "models/ner-v1.0.0/config.json"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    drain(sqs, url)
+    s3.delete_object(Bucket=BUCKET, Key="models/ner-v1.0.0/config.json")
+    s3.delete_object(Bucket=BUCKET, Key="documents/a b.md")
+    s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": "documents/c.md"}]})
+    events = [event for body in drain(sqs, url) for event in read_document(body).events]
+    assert [(event.type, event.subject) for event in events] == [
+        ("com.amazonaws.s3.ObjectRemoved:DeleteMarkerCreated", "documents/a b.md"),
+        ("com.amazonaws.s3.ObjectRemoved:DeleteMarkerCreated", "documents/c.md"),
+    ]
+
+
+def test_a_bucket_that_told_of_uploads_only_is_told_of_removals_too(server: S3Server) -> None:
+    s3, sqs = server.client("s3"), server.client("sqs")
+    configure_bucket(s3, sqs, BUCKET, QUEUE)
+    queues = s3.get_bucket_notification_configuration(Bucket=BUCKET)["QueueConfigurations"]
+    before = [{**item, "Id": "by hand"} for item in queues if item["Id"] == "marketresearch"]
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": before}
+    )
+    configure_bucket(s3, sqs, BUCKET, QUEUE)
+    after = s3.get_bucket_notification_configuration(Bucket=BUCKET)["QueueConfigurations"]
+    assert [item["Id"] for item in after] == ["by hand", "marketresearch-removed"]
 
 
 def test_deleted_objects_leave_no_files(server: S3Server) -> None:
