@@ -16,8 +16,9 @@ from pathlib import Path
 
 from knative.local import pods_status
 from knative.local.errors import NotFound
-from knative.local.pods_env import ConfigError, Surroundings, pod_folder, resolve
+from knative.local.pods_env import Surroundings, resolve
 from knative.local.pods_probe import Probe
+from knative.local.pods_volumes import ConfigError, pod_folder, refresh
 from knative.local.processes import Process, Spawn, server_port
 from knative.local.store import Object, Store
 
@@ -83,6 +84,7 @@ class PodRunner:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_logs_small())
+                group.create_task(self._keep_files_fresh())
                 async for event in self._store.watch("Pod"):
                     self._observe(event.type, event.object)
         finally:
@@ -166,6 +168,7 @@ class PodRunner:
         meta = replica.pod["metadata"]
         replica.port = server_port()
         ports = {"PORT": replica.port, "METRICS_PORT": server_port()}
+        self._note_metrics(replica, ports["METRICS_PORT"])
         command = resolve(replica.pod, self._store, self._around, ports)
         file = self.log_file(meta["name"])
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -212,6 +215,20 @@ class PodRunner:
                 await replica.stop.wait()
         replica.restarts += 1
 
+    def _note_metrics(self, replica: Replica, port: int) -> None:
+        """Say where the samples are, in the words that Prometheus' discovery of Pods reads.
+
+        In a cluster every Pod has port 9464 to itself.
+        """
+        meta = replica.pod["metadata"]
+        if not replica.revision:
+            return
+        with suppress(NotFound):
+            pod = self._store.get("Pod", meta["namespace"], meta["name"])
+            noted = {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
+            pod["metadata"]["annotations"] = {**pod["metadata"].get("annotations", {}), **noted}
+            replica.pod = self._store.update(pod)
+
     def _publish(self, replica: Replica, state: Object) -> None:
         meta = replica.pod["metadata"]
         now = datetime.now(UTC)
@@ -228,6 +245,12 @@ class PodRunner:
     def log_tail(self, pod: str, lines: int = 5, size: int = 2000) -> str:
         """Return the last lines of a Pod's output."""
         return "\n".join([*_tail(self.log_file(pod), size)][-lines:])
+
+    async def _keep_files_fresh(self) -> None:
+        async for event in self._store.watch("Secret", "ConfigMap"):
+            for replica in self._replicas.values():
+                with suppress(ConfigError):  # the files stay as they were
+                    refresh(replica.pod, event.object, self._store, self._around.data)
 
     async def _keep_logs_small(self) -> None:
         while True:

@@ -5,7 +5,6 @@ the real folder. `command` and `args` run from the project's root; an `image` is
 Anything that cannot be honoured is refused with its name, as Kubernetes does (ConfigError).
 """
 
-import base64
 import os
 import re
 import sys
@@ -15,17 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from knative.local.errors import NotFound
+from knative.local.pods_volumes import ConfigError, mounts, values
 from knative.local.store import Object, Store
 
 ROOT = Path(__file__).parents[2]
 # A container sees only what it is given; these few make a laptop's process work at all.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "https_proxy")
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
-
-
-class ConfigError(Exception):
-    """The Pod asks for something that is not there; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +44,7 @@ class Command:
 def resolve(pod: Object, store: Store, around: Surroundings, ports: Mapping[str, int]) -> Command:
     """Resolve the first container of a Pod; writes the files of its volumes."""
     container = pod["spec"]["containers"][0]
-    real = _mounts(pod, container, store, around.data)
+    real = mounts(pod, container, store, around.data)
     env = {k: os.environ[k] for k in INHERITED if k in os.environ}
     env |= {"PYTHONUNBUFFERED": "1", "HOSTNAME": pod["metadata"]["name"]}
     env |= {name: str(port) for name, port in ports.items()}
@@ -87,8 +82,8 @@ def _env_from(pod: Object, container: Object, store: Store) -> dict[str, str]:
         for field, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
             if field in source:
                 prefix = source.get("prefix", "")
-                values = _data(pod, store, kind, source[field])
-                found |= {prefix + k: v.decode() for k, v in values.items()}
+                given = values(pod, store, kind, source[field])
+                found |= {prefix + k: v.decode() for k, v in given.items()}
     return found
 
 
@@ -111,7 +106,7 @@ def _value(pod: Object, entry: Object, store: Store) -> str | None:
         return _field(pod, source["fieldRef"]["fieldPath"])
     for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
         if ref := source.get(field):
-            value = _data(pod, store, kind, ref).get(ref["key"])
+            value = values(pod, store, kind, ref).get(ref["key"])
             if value is None and not ref.get("optional"):
                 raise ConfigError(f'couldn\'t find key {ref["key"]} in {kind} "{ref["name"]}"')
             return None if value is None else value.decode()
@@ -124,56 +119,6 @@ def _field(pod: Object, path: str) -> str:
     for part in ("metadata", *match.groups()) if match else path.split("."):
         found = found.get(part, {}) if isinstance(found, dict) else {}
     return found if isinstance(found, str) else ""
-
-
-def _data(pod: Object, store: Store, kind: str, ref: Object) -> dict[str, bytes]:
-    name = ref.get("name") or ref.get("secretName", "")
-    try:
-        found = store.get(kind, pod["metadata"]["namespace"], name)
-    except NotFound:
-        if ref.get("optional"):
-            return {}
-        raise ConfigError(f'{kind.lower()} "{name}" not found') from None
-    if kind == "ConfigMap":
-        return {k: v.encode() for k, v in (found.get("data") or {}).items()}
-    plain = {k: v.encode() for k, v in (found.get("stringData") or {}).items()}
-    return {k: base64.b64decode(v) for k, v in (found.get("data") or {}).items()} | plain
-
-
-def _mounts(pod: Object, container: Object, store: Store, data: Path) -> dict[str, str]:
-    volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
-    real = {}
-    for mount in container.get("volumeMounts", []):
-        if mount["name"] not in volumes:
-            raise ConfigError(f'volume "{mount["name"]}" is mounted but not declared')
-        folder = _folder(pod, volumes[mount["name"]], store, data) / mount.get("subPath", "")
-        real[mount["mountPath"].rstrip("/")] = str(folder)
-    return real
-
-
-def pod_folder(data: Path, pod: Object) -> Path:
-    """Return where the files of one Pod are; they go with it."""
-    meta = pod["metadata"]
-    return data / "run" / "pods" / f"{meta['namespace']}_{meta['name']}"
-
-
-def _folder(pod: Object, volume: Object, store: Store, data: Path) -> Path:
-    folder: Path
-    if claim := volume.get("persistentVolumeClaim"):
-        folder = data / "volumes" / claim["claimName"]
-    else:
-        folder = pod_folder(data, pod) / volume["name"]
-    folder.mkdir(parents=True, exist_ok=True)
-    for field, kind in (("secret", "Secret"), ("configMap", "ConfigMap")):
-        if field in volume:
-            for name, content in _data(pod, store, kind, volume[field]).items():
-                file = folder / name
-                file.touch(mode=0o600)
-                file.write_bytes(content)
-            return folder
-    if "persistentVolumeClaim" in volume or "emptyDir" in volume:
-        return folder
-    raise ConfigError(f'volume "{volume["name"]}" is of a kind that is not supported')
 
 
 def _relocate(value: str, real: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from knative.local.pods_env import Command, ConfigError, Surroundings, resolve
+from knative.local.pods_env import Command, Surroundings, resolve
+from knative.local.pods_volumes import ConfigError, refresh
 from knative.local.store import Store
 
 NS = "ns"
@@ -126,3 +127,25 @@ def test_what_cannot_be_honoured_is_refused_by_name(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         resolved(store, tmp_path, container, **spec)
+
+
+def secret(**files: str) -> dict[str, Any]:
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in files.items()}
+    meta = {"namespace": NS, "name": "keys"}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data}
+
+
+def test_only_the_items_are_there_and_they_follow_the_secret(store: Store, tmp_path: Path) -> None:
+    store.update(secret(keys="one", own="two"))
+    items = [{"key": "keys", "path": "known"}]
+    volumes = [{"name": "keys", "secret": {"secretName": "keys", "items": items}}]
+    mount = {"volumeMounts": [{"name": "keys", "mountPath": "/etc/keys"}], "args": ["/etc/keys"]}
+    folder = Path(resolved(store, tmp_path, mount, volumes=volumes).argv[-1])
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {"known": "one"}
+    meta = {"name": "pod", "namespace": NS}
+    pod = {"kind": "Pod", "metadata": meta, "spec": {"volumes": volumes}}
+    refresh(pod, store.update(secret(keys="three")), store, tmp_path)
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {"known": "three"}
+    with pytest.raises(ConfigError, match="secret key: keys"):
+        refresh(pod, store.update(secret(own="two")), store, tmp_path)
+    assert (folder / "known").read_text() == "three"

@@ -72,6 +72,14 @@ async def test_a_pod_is_ready_when_its_process_listens_and_its_output_is_kept(wo
     assert world.runner.log_tail("pod").startswith("starting")
 
 
+async def test_prometheus_finds_a_pods_samples_by_its_annotations(world: World) -> None:
+    world.pod()
+    await until(lambda: world.container().get("ready"))
+    notes = world.store.get("Pod", NS, "pod")["metadata"]["annotations"]
+    assert notes["prometheus.io/scrape"] == "true"
+    assert int(notes["prometheus.io/port"]) > 0
+
+
 async def test_a_process_that_ends_is_started_again_and_its_last_words_are_told(
     world: World,
 ) -> None:
