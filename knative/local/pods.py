@@ -59,6 +59,12 @@ class Replica:
         self.ends.append(code)
         self.failed_starts += 1
 
+    def pause(self, ran: float) -> float:
+        """Return how long to wait before the next start, after one that ran for so many seconds."""
+        if ran > RAN_WELL:
+            del self.ends[:-1]  # this end is the first of its kind
+        return BACKOFF[min(len(self.ends), len(BACKOFF)) - 1]
+
 
 class PodRunner:
     """Runs the Pods of the store until cancelled."""
@@ -207,11 +213,8 @@ class PodRunner:
         self._tell(replica)
 
     async def _back_off(self, replica: Replica, ran: float) -> None:
-        if ran > RAN_WELL:
-            replica.ends.clear()  # it had run well: the next end starts from the shortest pause
-        delay = BACKOFF[min(len(replica.ends), len(BACKOFF)) - 1]
         with suppress(TimeoutError):
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(replica.pause(ran)):
                 await replica.stop.wait()
         replica.restarts += 1
 

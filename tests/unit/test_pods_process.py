@@ -104,6 +104,15 @@ async def test_a_process_that_was_ready_and_is_killed_again_and_again_is_no_fail
         assert not failure([world.replica()])
 
 
+def test_each_start_that_soon_ends_waits_longer_and_one_that_ran_well_begins_again() -> None:
+    replica = Replica({})
+    pauses = []
+    for ran in (1.0, 1.0, 1.0, 60.0, 1.0, 60.0, 60.0):
+        replica.ended(-9)
+        pauses.append(replica.pause(ran))
+    assert pauses == [0.2, 1.0, 5.0, 0.2, 1.0, 0.2, 0.2]
+
+
 def alive(world: World, killed: set[int]) -> list[psutil.Process]:
     return [p for p in world.processes("tiny_function") if p.pid not in killed]
 
