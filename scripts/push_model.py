@@ -9,9 +9,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from functions.registry.bucket import configure_bucket
 from functions.registry.errors import RegistryError
 from functions.registry.manifest import Manifest
-from functions.registry.publish import configure_bucket, describe, upload
+from functions.registry.publish import describe, upload
 from functions.registry.signing import sign
 from functions.registry.sources import bucket_of, local_folder
 from functions.registry.store import ModelStore, connect

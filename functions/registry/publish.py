@@ -28,8 +28,6 @@ from functions.registry.paths import MANIFEST
 from functions.registry.store import ModelStore
 
 RELEASE = "release.json"
-DOCUMENTS = "documents/"
-"""Where a removal is of interest: the Trigger of embed-rebuild names the same prefix."""
 _WEIGHTS = (".safetensors", ".onnx")
 _TOKENIZERS = {"tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model"}
 _NEEDS_LABELS = {"token-classification"}
@@ -106,72 +104,6 @@ def _finish(store: ModelStore, manifest: Manifest, *, again: bool) -> None:
     except ObjectReplaced as error:
         if _published(store, manifest) is None:
             raise StoreUnavailable(f"{manifest.folder} was removed meanwhile") from error
-
-
-def configure_bucket(s3: Any, sqs: Any, bucket: str, queue: str) -> str:
-    """Make bucket and queue if they are missing, versioned and connected; return the queue's URL.
-
-    Doing it again changes nothing. Other notifications of the bucket are kept.
-    """
-    _ensure_bucket(s3, bucket)
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    url: str = sqs.create_queue(QueueName=queue)["QueueUrl"]
-    names = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
-    arn = sqs.get_queue_attributes(**names)["Attributes"]["QueueArn"]
-    policy = json.dumps(_policy(bucket, arn))
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    current = s3.get_bucket_notification_configuration(Bucket=bucket)
-    current.pop("ResponseMetadata", None)
-    queues = current.get("QueueConfigurations", [])
-    merged = _subscribed(queues, arn)
-    if merged != queues:
-        wanted = current | {"QueueConfigurations": merged}
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=wanted)
-    return url
-
-
-def _subscribed(queues: list[dict[str, Any]], arn: str) -> list[dict[str, Any]]:
-    """Return `queues` with what the queue `arn` is to be told; what it is told already stays.
-
-    A removed document changes the index; nothing waits for the removal of anything else.
-    """
-    rule = {"FilterRules": [{"Name": "prefix", "Value": DOCUMENTS}]}
-    wanted = (
-        {"Id": "marketresearch", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"]},
-        {
-            "Id": "marketresearch-removed",
-            "QueueArn": arn,
-            "Events": ["s3:ObjectRemoved:*"],
-            "Filter": {"Key": rule},
-        },
-    )
-    told = {event for item in queues if item["QueueArn"] == arn for event in item["Events"]}
-    return [*queues, *(item for item in wanted if not told & set(item["Events"]))]
-
-
-def _ensure_bucket(s3: Any, bucket: str) -> None:
-    names = {item["Name"] for item in s3.list_buckets()["Buckets"]}
-    if bucket in names:
-        return
-    region = s3.meta.region_name
-    # S3 refuses its oldest region as a constraint.
-    where = {} if region == "us-east-1" else {"LocationConstraint": region}
-    s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {}))
-
-
-def _policy(bucket: str, arn: str) -> Mapping[str, Any]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "s3.amazonaws.com"},
-                "Action": "sqs:SendMessage",
-                "Resource": arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{bucket}"}},
-            }
-        ],
-    }
 
 
 def _published(store: ModelStore, manifest: Manifest) -> Manifest | None:

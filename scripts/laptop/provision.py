@@ -16,7 +16,8 @@ from typing import Any
 import boto3
 import httpx
 
-from functions.registry.publish import configure_bucket, publish
+from functions.registry.bucket import configure_bucket
+from functions.registry.publish import publish
 from scripts.laptop import kubectl
 from scripts.laptop.process import ROOT, Running
 from scripts.push_documents import documents, push_documents

@@ -1,4 +1,4 @@
-"""push_model_to_s3.py as people type it."""
+"""push_model_to_s3.py and push_documents.py as people type them."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ from tests.support.hub import hub
 from tests.support.s3 import BUCKET, S3Server, release_folder, s3_server
 
 SCRIPT = Path("scripts/push_model_to_s3.py").resolve()
+DOCUMENTS = SCRIPT.with_name("push_documents.py")
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +129,29 @@ def test_a_repository_at_the_hub_becomes_a_release_of_the_bucket(
     assert done.returncode == 0, done.stderr
     store = ModelStore(server.client("s3"), BUCKET)
     assert "ner-v2.0.0" in [item.folder for item in store.releases()]
+
+
+def test_documents_go_to_the_same_platform_and_a_missing_bucket_is_one_line(
+    server: S3Server, platform_folder: Path, tmp_path: Path
+) -> None:
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="papers")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a b ü.md").write_text("# A")
+    (tmp_path / "notes/README.md").write_text("not a document")
+
+    def push(bucket: str) -> subprocess.CompletedProcess[str]:
+        options = ["--bucket", bucket, "--path", str(tmp_path / "notes")]
+        env = {"MARKETRESEARCH_DATA": str(platform_folder), "PATH": os.environ["PATH"]}
+        command = [sys.executable, str(DOCUMENTS), *options]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    done = push("papers")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.url in done.stdout
+    found = s3.list_objects_v2(Bucket="papers")["Contents"]
+    assert [item["Key"] for item in found] == ["documents/a b ü.md"]
+    failed = push("no-such-bucket")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: ")
+    assert failed.stderr.count("\n") == 1

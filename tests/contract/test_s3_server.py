@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from eventing.s3 import read_document
-from functions.registry.publish import configure_bucket
+from functions.registry.bucket import DEAD_LETTERS, RECEIVES, configure_bucket
 from tests.support.s3 import BUCKET, QUEUE, S3Server, s3_server
 
 
@@ -91,6 +91,34 @@ def test_configuring_a_bucket_again_changes_nothing(server: S3Server) -> None:
     ids = [item["Id"] for item in configured["QueueConfigurations"]]
     assert ids == ["marketresearch", "marketresearch-removed"]
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+
+
+def test_what_nobody_can_deal_with_leaves_the_queue_and_waits_for_a_person(
+    server: S3Server,
+) -> None:
+    s3, sqs = server.client("s3"), server.client("sqs")
+    url = configure_bucket(s3, sqs, BUCKET, QUEUE)
+    drain(sqs, url)
+    sqs.send_message(QueueUrl=url, MessageBody="no notification")
+    server.restart()
+    for _ in range(RECEIVES):
+        assert sqs.receive_message(QueueUrl=url, VisibilityTimeout=0).get("Messages")
+    assert not sqs.receive_message(QueueUrl=url).get("Messages")
+    server.restart()
+    dead = sqs.get_queue_url(QueueName=QUEUE + DEAD_LETTERS)["QueueUrl"]
+    (message,) = sqs.receive_message(QueueUrl=dead)["Messages"]
+    assert message["Body"] == "no notification"
+
+
+def test_a_redrive_policy_of_the_owners_own_is_kept(server: S3Server) -> None:
+    s3, sqs = server.client("s3"), server.client("sqs")
+    own = sqs.create_queue(QueueName="own")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])["Attributes"]
+    policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": 3})
+    sqs.create_queue(QueueName=QUEUE, Attributes={"RedrivePolicy": policy})
+    url = configure_bucket(s3, sqs, BUCKET, QUEUE)
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+    assert json.loads(found["Attributes"]["RedrivePolicy"]) == json.loads(policy)
 
 
 def test_a_removed_document_is_told_and_a_removed_model_is_not(server: S3Server) -> None:

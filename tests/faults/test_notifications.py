@@ -13,7 +13,8 @@ import pytest
 from eventing.events import ModelSynced
 from eventing.s3 import read
 from functions.model_sync.service import ModelSync
-from functions.registry.publish import configure_bucket, publish
+from functions.registry.bucket import configure_bucket
+from functions.registry.publish import publish
 from functions.registry.store import ModelStore
 from tests.support.s3 import BUCKET, S3Server, created, release_folder, s3_server
 from tests.support.synced import leftovers, model_sync, rejected, synced, told, versions
