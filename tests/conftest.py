@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests belong to one worker: those of one file, and those that share a platform."""
     for item in items:
         names = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("laptop", "knative") if name in names), None)
+        shared = next((name for name in ("laptop", "knative", "told") if name in names), None)
         item.add_marker(pytest.mark.xdist_group(shared or str(item.path)))
 
 

@@ -1,12 +1,14 @@
 """What was counted since the last scrape leaves by OTLP when the process ends.
 
 Between two scrapes a function may wake, answer and go; Prometheus would never hear of it. So at the
-end every sample is pushed once, cumulative since the process's start, with its spans before it.
+end every sample is pushed once, cumulative since the process's start, with its spans before it. It
+names its Pod, as a scrape does: whoever takes the greater of the two counts each request once.
 """
 
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any
 
 from prometheus_client import REGISTRY
@@ -45,7 +47,8 @@ def _push(active: telemetry.Telemetry) -> None:
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
 
-    found = [_metric(family) for family in REGISTRY.collect() if _ours(family)]
+    pod = active.resource.get("faas.instance", "")
+    found = [_metric(_named_by(pod, family)) for family in REGISTRY.collect() if _ours(family)]
     scope = ScopeMetrics(InstrumentationScope("functions.runtime"), found, "")
     whole = MetricsData([ResourceMetrics(Resource(active.resource), [scope], "")])
     url = f"{active.endpoint}/v1/metrics"
@@ -55,6 +58,15 @@ def _push(active: telemetry.Telemetry) -> None:
 
 def _ours(family: Metric) -> bool:
     return bool(family.samples) and not family.name.startswith(_RUNTIME)
+
+
+def _named_by(pod: str, family: Metric) -> Metric:
+    """Return the family with the Pod's name at every sample, as after a scrape; outside, as it is."""
+    if not pod:
+        return family
+    named = copy(family)
+    named.samples = [s._replace(labels={**s.labels, "pod": pod}) for s in family.samples]
+    return named
 
 
 def _metric(family: Metric) -> Any:

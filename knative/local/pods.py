@@ -20,6 +20,7 @@ from knative.local.pods_env import Surroundings, resolve
 from knative.local.pods_probe import Probe
 from knative.local.pods_volumes import ConfigError, pod_folder, refresh
 from knative.local.processes import Process, Spawn, server_port
+from knative.local.scrape import annotated
 from knative.local.store import Object, Store
 
 log = logging.getLogger(__name__)
@@ -219,18 +220,12 @@ class PodRunner:
         replica.restarts += 1
 
     def _note_metrics(self, replica: Replica, port: int) -> None:
-        """Say where the samples are, in the words that Prometheus' discovery of Pods reads.
-
-        In a cluster every Pod has port 9464 to itself.
-        """
+        """Say where the samples are, before there are any."""
         meta = replica.pod["metadata"]
-        if not replica.revision:
-            return
-        with suppress(NotFound):
-            pod = self._store.get("Pod", meta["namespace"], meta["name"])
-            noted = {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
-            pod["metadata"]["annotations"] = {**pod["metadata"].get("annotations", {}), **noted}
-            replica.pod = self._store.update(pod)
+        if replica.revision:
+            with suppress(NotFound):
+                pod = self._store.get("Pod", meta["namespace"], meta["name"])
+                replica.pod = self._store.update(annotated(pod, port))
 
     def _publish(self, replica: Replica, state: Object) -> None:
         meta = replica.pod["metadata"]

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
 from knative.local.asgi import serve
@@ -20,6 +20,7 @@ from knative.local.pods import PodRunner
 from knative.local.pods_env import Surroundings
 from knative.local.processes import server_port
 from knative.local.scaling import Scaler
+from knative.local.scrape import targets
 from knative.local.store import Store
 
 
@@ -38,6 +39,7 @@ async def run(platform: Platform) -> None:
     app = Starlette(
         routes=[
             Route("/metrics", metrics_endpoint(platform.store, envoy)),
+            Route("/targets", targets_endpoint(platform.store)),
             Mount("/activate", app=scaler.activator),
         ]
     )
@@ -60,6 +62,15 @@ def metrics_endpoint(
         revisions = [r["metadata"] for r in store.list("Revision")]
         labels = {(m["namespace"], m["name"]): m.get("labels") or {} for m in revisions}
         return PlainTextResponse(stats.metrics(await envoy.readings(), labels))
+
+    return answer
+
+
+def targets_endpoint(store: Store) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """Make the endpoint of Prometheus' HTTP discovery."""
+
+    async def answer(_: Request) -> JSONResponse:
+        return JSONResponse(targets(store.list("Pod")))
 
     return answer
 
