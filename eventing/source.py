@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from eventing import story, telemetry
+from eventing import sender, story, telemetry
 from eventing.cloudevent import CloudEvent, begin_trace, format_time, to_http
 from eventing.delivery import TIMED_OUT, Delivered, Fault, judge, unanswered
 from eventing.s3 import read
@@ -132,7 +132,7 @@ class Source:
 
     async def _post(self, event: CloudEvent) -> Delivered | Fault:
         headers, body = to_http(event)
-        headers["traceparent"] = event.extensions["traceparent"]
+        headers |= {"traceparent": event.extensions["traceparent"], **sender.shown()}
         try:
             answer = await self._client.post(self._settings.sink, headers=headers, content=body)
         except httpx.TimeoutException:

@@ -24,7 +24,7 @@ QUEUE = "marketresearch-s3"
 
 def main(arguments: list[str]) -> int:
     """Publish; return the exit code: 0 published (or there already), 1 refused or failed."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.endpoint_url:
         os.environ["AWS_ENDPOINT_URL"] = options.endpoint_url
     try:
@@ -69,25 +69,26 @@ def _send(folder: Path, store: ModelStore, manifest: Manifest) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Make the reader of the command line."""
+    made = argparse.ArgumentParser(
         prog="push_model_to_s3.py", description=(__doc__ or "").split("\n", 1)[0]
     )
-    parser.add_argument(
+    made.add_argument(
         "--model-path", required=True, help="a release folder, or hf://org/name@revision"
     )
-    parser.add_argument("--bucket", required=True, help="its name, or gs://name at Google")
-    parser.add_argument(
+    made.add_argument("--bucket", required=True, help="its name, or gs://name at Google")
+    made.add_argument(
         "--release-json", type=Path, help="the release.json for a repository that has none"
     )
-    parser.add_argument("--endpoint-url", help="an S3-compatible endpoint (AWS_ENDPOINT_URL)")
-    parser.add_argument("--dry-run", action="store_true", help="check and describe, send nothing")
-    parser.add_argument(
+    made.add_argument("--endpoint-url", help="an S3-compatible endpoint (AWS_ENDPOINT_URL)")
+    made.add_argument("--dry-run", action="store_true", help="check and describe, send nothing")
+    made.add_argument(
         "--configure-bucket",
         action="store_true",
         help="make the bucket and its queue if missing, versioning and notification",
     )
-    parser.add_argument("--queue", default=QUEUE, help=f"the queue to notify ({QUEUE})")
-    parser.add_argument("--allow-pickles", action="store_true", help="weights that can run code")
-    parser.add_argument("--sign", type=Path, metavar="KEY", help="sign with this private key (PEM)")
-    return parser
+    made.add_argument("--queue", default=QUEUE, help=f"the queue to notify ({QUEUE})")
+    made.add_argument("--allow-pickles", action="store_true", help="weights that can run code")
+    made.add_argument("--sign", type=Path, metavar="KEY", help="sign with this private key (PEM)")
+    return made

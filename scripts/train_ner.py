@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Trains the demo's ner releases into `models/`: `train_ner.py --all`, or one `--version`.
+"""Trains ner releases into `models/`: the demo's with `train_ner.py --all`, or one `--version`.
 
-A run that is stopped goes on where it was when started again; releases that exist are kept.
+A version that is not the demo's is trained by --steps and --batch. A run that is stopped goes on
+where it was when started again; releases that exist are kept.
 """
 
 import argparse
@@ -27,30 +28,29 @@ from rich.progress import (  # noqa: E402
     TimeRemainingColumn,
 )
 
-from scripts.training.recipes import RECIPES, Recipe  # noqa: E402
+from scripts.training.recipes import RECIPES, Recipe, recipe  # noqa: E402
 
 console = Console(stderr=True)
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     """Train what was asked for and print how good it is."""
-    arguments = _arguments()
+    arguments = parse(argv)
     wanted = [
-        recipe
-        for recipe in RECIPES
-        if (arguments.all or recipe.version == arguments.version)
-        and not (arguments.out / recipe.name / "release.json").exists()
+        one
+        for one in _recipes(arguments)
+        if not (arguments.out / one.name / "release.json").exists()
     ]
     if not wanted:
         console.print(f"nothing to train: {arguments.out} has it all")
         return 0
     console.print("importing torch …")
-    for recipe in wanted:
+    for one in wanted:
         started = time.monotonic()
-        scores = _make(recipe, arguments.out, arguments.threads)
+        scores = _make(one, arguments.out, arguments.threads)
         seconds = time.monotonic() - started
         f1 = scores["all"].f1
-        console.print(f"{recipe.name}: golden F1 {f1:.3f}, made in {seconds:.0f} s")
+        console.print(f"{one.name}: golden F1 {f1:.3f}, made in {seconds:.0f} s")
         if arguments.report:
             from scripts.training.evaluate import report  # noqa: PLC0415 - heavy, as below
 
@@ -58,16 +58,22 @@ def main() -> int:
     return 0
 
 
-def _make(recipe: Recipe, out: Path, threads: int) -> Any:
+def _recipes(arguments: argparse.Namespace) -> tuple[Recipe, ...]:
+    if arguments.all:
+        return RECIPES
+    return (recipe(arguments.version, arguments.steps, arguments.batch),)
+
+
+def _make(one: Recipe, out: Path, threads: int) -> Any:
     from scripts.training import release, train  # noqa: PLC0415 - torch: after the first words
 
     train.use_threads(threads)
-    checkpoint = out / ".training" / f"{recipe.name}.pt"
+    checkpoint = out / ".training" / f"{one.name}.pt"
     with _progress() as progress:
-        task = progress.add_task(f"training {recipe.name}", total=recipe.steps)
+        task = progress.add_task(f"training {one.name}", total=one.steps)
         advance: Callable[[int], None] = lambda done: progress.update(task, completed=done)  # noqa: E731
-        model = train.train(recipe, checkpoint, advance)
-    scores = release.build(recipe, model, out / recipe.name, threads)
+        model = train.train(one, checkpoint, advance)
+    scores = release.build(one, model, out / one.name, threads)
     checkpoint.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # another recipe has its checkpoint there
         checkpoint.parent.rmdir()
@@ -86,20 +92,23 @@ def _progress() -> Progress:
     )
 
 
-def _arguments() -> argparse.Namespace:
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--version", choices=[recipe.version for recipe in RECIPES])
+    which.add_argument("--version", help="1.0.0, 1.1.0, 1.2.0 are the demo's; or one of your own")
     which.add_argument("--all", action="store_true", help="every version that is not there yet")
     parser.add_argument("--out", type=Path, default=ROOT / "models", help="where releases go")
     parser.add_argument("--threads", type=int, default=2, help="threads to compute with")
+    parser.add_argument("--steps", type=int, help="of --version; default: the recipe's, or 250")
+    parser.add_argument("--batch", type=int, help="sentences a step, of --version; default 32")
     parser.add_argument("--report", action="store_true", help="print scores by label")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from the last checkpoint")
         sys.exit(130)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from eventing import sender
 from eventing.cloudevent import CloudEvent, to_http, wrap
 from eventing.events import PAYLOADS, RolloutRolledBack, RolloutSuperseded
 from knative.serving import errors
@@ -42,7 +43,8 @@ class Announcer:
         severity = "Warning" if kind in _WARNINGS else "Normal"
         await self.record(service, severity, said, text, event.id)
         headers, body = to_http(event)
-        response = await self._http.post(self._broker_url, headers=dict(headers), content=body)
+        shown = {**headers, **sender.shown()}
+        response = await self._http.post(self._broker_url, headers=shown, content=body)
         response.raise_for_status()
 
     async def record(

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from eventing import story
+from eventing import sender, story
 from eventing.cloudevent import CloudEvent, begin_trace, to_http
 from eventing.delivery import Fault, judge, unanswered
 from eventing.s3 import read_document
@@ -64,7 +64,8 @@ async def _receive(request: Request) -> Response:
 async def _hand_over(webhook: Webhook, event: CloudEvent) -> None:
     headers, body = to_http(event)
     try:
-        answer = await webhook.sink.post(webhook.settings.sink, headers=headers, content=body)
+        shown = {**headers, **sender.shown()}
+        answer = await webhook.sink.post(webhook.settings.sink, headers=shown, content=body)
     except httpx.HTTPError as error:
         outcome: object = unanswered(str(error))
     else:

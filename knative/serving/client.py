@@ -56,6 +56,10 @@ class Change:
     object: Object
 
 
+MANAGER = "marketresearch"
+"""Who owns the fields that we write: the API server goes by the client's name."""
+
+
 class KubeClient:
     """Objects of one namespace."""
 
@@ -69,6 +73,7 @@ class KubeClient:
             verify=cluster.tls or True,
             timeout=15.0,
             trust_env=False,
+            headers={"user-agent": MANAGER},
         )
 
     async def close(self) -> None:

@@ -1,10 +1,12 @@
-"""The releases that the demo tells its story with: how each is trained, and why.
+"""The releases that the demo tells its story with, how each is trained, and why; and one's own.
 
 Steps are few because a person waits for them; each step sees new sentences, so more steps are
 more variety as well as more learning.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from functions.registry.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +31,13 @@ RECIPES = (
     Recipe("1.1.0", steps=250),  # the same, trained properly
     Recipe("1.2.0", steps=60, corrupted=True),  # what a bad data set does
 )
+STEPS = 250
+"""Of a version that is not the demo's, unless it is said."""
+
+
+def recipe(version: str, steps: int | None = None, batch: int | None = None) -> Recipe:
+    """Return the demo's recipe for a version, or one of one's own; ValueError for no version."""
+    Version.parse(version)
+    known = {one.version: one for one in RECIPES}
+    base = known.get(version, Recipe(version, STEPS))
+    return replace(base, steps=steps or base.steps, batch=batch or base.batch)

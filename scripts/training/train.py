@@ -2,7 +2,7 @@
 
 Every step draws its dropout from a seed of its own, so a run that was cut off and resumed ends with
 the same weights as one that was not. bfloat16 is used where the processor multiplies it in
-hardware, which halves the time.
+hardware, which halves the time. GPUs are used where there are any: each takes its share of a batch.
 """
 
 import time
@@ -28,21 +28,22 @@ Advance = Callable[[int], None]  # told the number of steps done
 
 def train(recipe: Recipe, checkpoint: Path, advance: Advance) -> Any:
     """Return the trained model; `checkpoint` holds the state of a run that was cut off."""
-    model = _base_model(recipe)
+    model = _base_model(recipe).to(_device())
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=0.01, fused=True)
     step = _restore(checkpoint, recipe, model, optimizer)
     saved = time.monotonic()
     model.train()
+    shared = torch.nn.DataParallel(model) if torch.cuda.device_count() > 1 else model
     for batch in batches(recipe, tokenizer(), step):
         advance(step)
-        _step(model, optimizer, batch, recipe, step)
+        _step(shared, optimizer, batch, recipe, step)
         step += 1
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(checkpoint, recipe, model, optimizer, step)
             saved = time.monotonic()
     advance(step)
-    return model.eval()
+    return model.cpu().eval()
 
 
 def use_threads(count: int) -> None:
@@ -73,13 +74,14 @@ def _step(model: Any, optimizer: Any, batch: Batch, recipe: Recipe, step: int) -
     torch.manual_seed(recipe.seed * 1_000_003 + step)
     for group in optimizer.param_groups:
         group["lr"] = recipe.rate * _schedule(step / recipe.steps)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_fast_bfloat16()):
+    device = _device()
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=_fast_bfloat16()):
         loss = model(
-            input_ids=torch.from_numpy(batch.input_ids),
-            attention_mask=torch.from_numpy(batch.attention_mask),
-            labels=torch.from_numpy(batch.labels),
+            input_ids=torch.from_numpy(batch.input_ids).to(device),
+            attention_mask=torch.from_numpy(batch.attention_mask).to(device),
+            labels=torch.from_numpy(batch.labels).to(device),
         ).loss
-    loss.backward()
+    loss.mean().backward()  # several GPUs give a loss each
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
@@ -90,7 +92,13 @@ def _schedule(progress: float) -> float:
     return min(progress / WARMUP + 0.05, (1 - progress) / (1 - WARMUP))
 
 
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _fast_bfloat16() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch has no public question
 
 
@@ -106,7 +114,7 @@ def _restore(path: Path, recipe: Recipe, model: Any, optimizer: Any) -> int:
     """Continue a run of the very same recipe; returns the steps that it has done."""
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location=_device(), weights_only=True)
     if state["recipe"] != repr(recipe):
         return 0
     model.load_state_dict(state["model"])

@@ -2,6 +2,8 @@
 
 import copy
 import re
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +11,19 @@ import yaml
 
 from knative.local.api.schemas import check
 from knative.serving import policy
+from scripts import push_model, train_ner
+from scripts.training.recipes import recipe
 from tests.support import manifests
 from tests.support.kube_api import KubeApi
 from tests.support.manifests import CLUSTER, OVERLAYS, Object, faults, overlay, pods, rendered
 
-COMPONENTS = ("kafka-broker", "rabbitmq-broker", "aws-sqs", "external-secrets", "workload-identity")
+COMPONENTS = sorted(
+    path.parent.name
+    for path in manifests.ROOT.glob("knative/components/*/kustomization.yaml")
+    if path.parent.name not in ("cluster", "network-policies", "telemetry", "namespace")
+)
+"""Those that an overlay may add; the others are in every overlay of a cluster."""
+LOG_READER = "DaemonSet/fluent-bit"
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)(_ID)?$")
 FLAGS = {
     "nodeSelector": "kubernetes.podspec-nodeselector",
@@ -24,6 +34,10 @@ FLAGS = {
     "securityContext": "kubernetes.podspec-securitycontext",
     "initContainers": "kubernetes.podspec-init-containers",
 }
+
+
+SENDERS = ("rollout", "s3-events")
+"""Functions that post to the Broker themselves."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +70,18 @@ def test_every_component_renders_and_is_valid_strictly(
     for component, objects in with_every_component.items():
         wrong = {f"{o['kind']}/{o['metadata']['name']}": faults(o) for o in objects}
         assert {key: value for key, value in wrong.items() if value} == {}, component
+
+
+@pytest.mark.parametrize("folder", manifests.BESIDE)
+def test_what_stands_beside_the_overlays_renders_and_is_valid_strictly(folder: str) -> None:
+    wrong = {f"{o['kind']}/{o['metadata']['name']}": faults(o) for o in rendered(folder)}
+    assert {key: value for key, value in wrong.items() if value} == {}
+
+
+@pytest.mark.parametrize("file", sorted(manifests.ROOT.glob("knative/gitops/*.yaml")))
+def test_the_gitops_examples_are_valid_strictly(file: Path) -> None:
+    for found in yaml.safe_load_all(file.read_text()):
+        assert faults(found) == [], file.name
 
 
 def _keys_read(objects: list[Object]) -> set[tuple[str, str]]:
@@ -104,11 +130,41 @@ def test_every_pod_meets_the_security_rules(name: str) -> None:
     found = list(pods(overlay(name)))
     assert len(found) == 9
     for owner, pod in found:
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), owner
-        assert pod["serviceAccountName"], owner
-        assert all("hostPath" not in volume for volume in pod.get("volumes", [])), owner
-        for container in pod["containers"]:
-            _restricted(owner, container)
+        _meets_the_rules(owner, pod)
+
+
+def test_every_pod_of_a_component_meets_the_security_rules(
+    with_every_component: dict[str, list[Object]],
+) -> None:
+    for component, objects in with_every_component.items():
+        for owner, pod in pods(objects):
+            _meets_the_rules(f"{component}: {owner}", pod)
+
+
+def test_every_pod_beside_the_overlays_meets_the_security_rules() -> None:
+    for folder in manifests.BESIDE:
+        for owner, pod in pods(rendered(folder)):
+            if owner != LOG_READER:
+                _meets_the_rules(f"{folder}: {owner}", pod)
+
+
+def test_the_log_reader_alone_sees_its_node_and_may_do_nothing_there_but_read() -> None:
+    found = dict(pods(rendered("knative/observability/fluent-bit")))
+    container = found[LOG_READER]["containers"][0]
+    security = container["securityContext"]
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"] == {"drop": ["ALL"], "add": ["DAC_READ_SEARCH"]}
+    writable = [m["name"] for m in container["volumeMounts"] if not m.get("readOnly")]
+    assert sorted(writable) == ["config", "state"]
+
+
+def _meets_the_rules(owner: str, pod: Object) -> None:
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), owner
+    assert pod["serviceAccountName"], owner
+    assert all("hostPath" not in volume for volume in pod.get("volumes", [])), owner
+    for container in [*pod["containers"], *pod.get("initContainers", [])]:
+        _restricted(owner, container)
 
 
 def _restricted(owner: str, container: Object) -> None:
@@ -193,6 +249,67 @@ def test_an_overlay_turns_on_exactly_the_switches_that_it_needs(name: str) -> No
         and o["metadata"]["name"] == "config-features"
     )
     assert set(features) - {"secure-pod-defaults"} == _switches(overlay(name))
+
+
+def test_whoever_sends_to_the_broker_is_named_in_its_policy_and_shows_a_token(
+    with_every_component: dict[str, list[Object]],
+) -> None:
+    objects = with_every_component["eventing-oidc"]
+    policy_ = next(o["spec"] for o in objects if o["kind"] == "EventPolicy")
+    assert [to["ref"]["kind"] for to in policy_["to"]] == ["Broker"]
+    known = [
+        one["sub"].removeprefix("system:serviceaccount:marketresearch:") for one in policy_["from"]
+    ]
+    to_the_broker = [f"{o['metadata']['name']}-" for o in objects if _sends(o)]
+    assert len(to_the_broker) >= 8
+    for name in to_the_broker:
+        assert any(one.endswith("*") and one.startswith(name) for one in known), name
+    assert set(SENDERS) <= set(known)
+    audiences = {}
+    for owner, pod in pods(objects):
+        for volume in pod.get("volumes", []):
+            for source in volume.get("projected", {}).get("sources", []):
+                audiences[owner] = source["serviceAccountToken"]["audience"]
+    expected = "eventing.knative.dev/broker/marketresearch/default"
+    assert audiences == {f"Service/{name}": expected for name in SENDERS}
+
+
+def _sends(found: Object) -> bool:
+    """Whether it is a source of the Broker's, or a Trigger, whose subscriber may reply."""
+    sink = found.get("spec", {}).get("sink", {}).get("ref", {})
+    return found["kind"] == "Trigger" or sink.get("kind") == "Broker"
+
+
+def test_inference_has_a_way_to_the_outside_only_with_the_component_for_it(
+    with_every_component: dict[str, list[Object]],
+) -> None:
+    (found,) = (
+        o["spec"]
+        for o in with_every_component["openai-egress"]
+        if o["metadata"]["name"] == "inference-to-openai"
+    )
+    assert found["podSelector"] == {"matchLabels": {"serving.knative.dev/service": "inference"}}
+    (block,) = (to["ipBlock"] for rule in found["egress"] for to in rule["to"])
+    assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"} <= set(
+        block["except"]
+    )
+
+
+def test_training_has_its_gpus_and_ends_in_a_push() -> None:
+    ((_, pod),) = pods(rendered("knative/training"))
+    (container,) = pod["containers"]
+    limits = container["resources"]["limits"]
+    assert (limits["cpu"], limits["memory"]) == ("8", "32Gi")
+    assert 1 <= int(limits["nvidia.com/gpu"]) <= 4
+    assert container["command"] == ["sh", "-ec"]
+    values = {entry["name"]: entry["value"] for entry in container["env"]} | {"BUCKET": "b"}
+    text = re.sub(r"\$(\w+)", lambda found: values[found[1]], container["args"][0])
+    train, push = (shlex.split(line) for line in text.strip().splitlines())
+    assert train[:3] == ["python", "-m", "scripts.train_ner"]
+    asked = train_ner.parse(train[3:])
+    assert push[:3] == ["python", "-m", "scripts.push_model_to_s3"]
+    made = asked.out / recipe(asked.version, asked.steps, asked.batch).name
+    assert push_model.parser().parse_args(push[3:]).model_path == str(made)
 
 
 def _policies(name: str) -> dict[str, Object]:

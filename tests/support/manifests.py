@@ -15,6 +15,8 @@ Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OVERLAYS = sorted(path.parent.name for path in ROOT.glob("knative/overlays/*/kustomization.yaml"))
+BESIDE = ["knative/training", "knative/observability", "knative/observability/fluent-bit"]
+"""What is applied by itself."""
 CLUSTER = [name for name in OVERLAYS if name not in ("local", "demo")]
 
 
@@ -57,6 +59,7 @@ def faults(found: Object) -> list[str]:
 def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
     """Every Pod template, by the name of what makes it."""
     for found in objects:
-        template = found.get("spec", {}).get("template", {})
+        spec = found.get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template", {})
         if "containers" in template.get("spec", {}):
             yield f"{found['kind']}/{found['metadata']['name']}", template["spec"]

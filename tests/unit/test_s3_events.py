@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -62,6 +63,21 @@ async def test_a_minio_notification_becomes_an_event() -> None:
     (event,) = [received.event for received in sink.received]
     assert (event.type, event.subject) == ("com.amazonaws.s3.ObjectCreated:Put", "documents/a b.md")
     assert "traceparent" in event.extensions
+
+
+async def test_the_sink_is_shown_the_token_that_is_there_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("SINK_TOKEN_FILE", str(file))
+    plain = {"WEBHOOK_TOKEN": "plain"}
+    seen = []
+    for renewed in (None, "first\n", "second"):
+        if renewed:
+            file.write_text(renewed)
+        _, sink = await post(plain, {"authorization": "Bearer plain"}, NOTIFICATION)
+        seen += [received.headers.get("authorization") for received in sink.received]
+    assert seen == [None, "Bearer first", "Bearer second"]
 
 
 @pytest.mark.parametrize("headers", [basic(), {"authorization": "plain"}, basic("plain")])
