@@ -20,7 +20,7 @@ from functions.runtime.errors import ApiError, Unauthorized
 from functions.runtime.function import Function
 from functions.runtime.last_samples import farewell
 from functions.runtime.lifecycle import Lifecycle
-from functions.runtime.middleware import LimitRequest, ObserveRequests
+from functions.runtime.middleware import BODY_SECONDS, LimitRequest, ObserveRequests
 
 log = logging.getLogger(__name__)
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -54,10 +54,10 @@ def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
 
 
 def _middleware(function: Function[Any], environ: Mapping[str, str]) -> list[Middleware]:
-    gate = auth.gate(environ)
+    gate, seconds = auth.gate(environ), float(environ.get("BODY_SECONDS") or BODY_SECONDS)
     return [
         Middleware(ObserveRequests),
-        Middleware(LimitRequest, limit=function.max_body, refuse=_refusal),
+        Middleware(LimitRequest, limit=function.max_body, refuse=_refusal, seconds=seconds),
         *([Middleware(auth.Authenticate, gate=gate, refuse=_refusal)] if gate else []),
     ]
 

@@ -18,7 +18,7 @@ LONGEST_ID = 128
 MOST_HEADERS = 100
 """Header lines of a request; Envoy's own limit."""
 BODY_SECONDS = 30.0
-"""How long a body may take to arrive."""
+"""How long a body may take to arrive, where `BODY_SECONDS` says nothing else."""
 
 
 class ObserveRequests:
@@ -66,13 +66,13 @@ def _mark(message: Message, request_id: str) -> None:
 
 
 class LimitRequest:
-    """ASGI middleware: a body past `limit` bytes or `BODY_SECONDS` raises while it is read.
+    """ASGI middleware: a body past `limit` bytes or `seconds` raises while it is read.
 
     So 413 and 408 have our JSON; too many header lines are refused before anything is done.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, refuse: Refuse) -> None:
-        self.app, self.limit, self._refuse = app, limit, refuse
+    def __init__(self, app: ASGIApp, limit: int, refuse: Refuse, seconds: float) -> None:
+        self.app, self.limit, self._refuse, self._seconds = app, limit, refuse, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a counted body."""
@@ -82,18 +82,18 @@ class LimitRequest:
             error = TooManyHeaders(f"more than {MOST_HEADERS} header lines")
             await self._refuse(scope, error)(scope, receive, send)
         else:
-            await self.app(scope, _counted(scope, receive, self.limit), send)
+            await self.app(scope, _counted(scope, receive, self.limit, self._seconds), send)
 
 
-def _counted(scope: Scope, receive: Receive, limit: int) -> Receive:
+def _counted(scope: Scope, receive: Receive, limit: int, seconds: float) -> Receive:
     declared = Headers(scope=scope).get("content-length", "0")
     received = int(declared) if declared.isdecimal() and int(declared) > limit else 0
-    deadline: float | None = time.monotonic() + BODY_SECONDS
+    deadline: float | None = time.monotonic() + seconds
 
     async def counted() -> Message:
         nonlocal received, deadline
         if received <= limit:
-            message = await _in_time(receive, deadline)
+            message = await _in_time(receive, deadline, seconds)
             received += len(message.get("body", b""))
             if not message.get("more_body"):
                 deadline = None  # what comes next is the end of the connection
@@ -104,13 +104,13 @@ def _counted(scope: Scope, receive: Receive, limit: int) -> Receive:
     return counted
 
 
-async def _in_time(receive: Receive, deadline: float | None) -> Message:
+async def _in_time(receive: Receive, deadline: float | None, seconds: float) -> Message:
     try:
         left = None if deadline is None else deadline - time.monotonic()
         async with asyncio.timeout(left):
             return await receive()
     except TimeoutError as error:
-        raise TooSlow(f"the body did not arrive within {BODY_SECONDS:g} s") from error
+        raise TooSlow(f"the body did not arrive within {seconds:g} s") from error
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from functions.runtime import middleware, own_key
+from functions.runtime import own_key
 from functions.runtime.app import build_app
 from functions.runtime.function import Function, loaded, no_warmup
 from functions.runtime.keys import read
@@ -208,8 +208,7 @@ async def test_an_oversized_body_and_a_thousand_header_lines_are_refused(keys: P
     assert lines.json()["error"]["code"] == "too_many_headers"
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.01)
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     sent: list[dict[str, object]] = []
 
     async def silence() -> dict[str, object]:
@@ -220,7 +219,8 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
         sent.append(message)
 
     app = build_app(
-        Function("test", one, [Route("/answer", answer, methods=["POST"])], no_warmup), {}
+        Function("test", one, [Route("/answer", answer, methods=["POST"])], no_warmup),
+        {"BODY_SECONDS": "0.01"},
     )
     scope = {"type": "http", "method": "POST", "path": "/answer", "headers": [], "query_string": b"",
              "http_version": "1.1", "scheme": "http", "server": ("function", 80), "root_path": ""}  # fmt: skip

@@ -82,6 +82,7 @@ def _gateway(port: int, files: str) -> Json:
             _manager(
                 "gateway",
                 {
+                    "access_log": [_refusals()],
                     "use_remote_address": True,
                     "preserve_external_request_id": True,
                     "always_set_request_id_in_response": True,
@@ -97,6 +98,27 @@ def _gateway(port: int, files: str) -> Json:
                 [_router()],
             )
         ],
+    }
+
+
+def _refusals() -> Json:
+    """Log what was refused, in the form of the functions' logs: no query and no header, where secrets are."""
+    at_least = {"default_value": 400, "runtime_key": "log.least"}
+    line = {
+        "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
+        "service": "gateway",
+        "level": "WARNING",
+        "message": "%REQ(:METHOD)% %REQ(:AUTHORITY)%%PATH(NQ)% %RESPONSE_CODE%",
+        "reason": "%RESPONSE_CODE_DETAILS%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+    }
+    return {
+        "name": "envoy.access_loggers.stdout",
+        "filter": {"status_code_filter": {"comparison": {"op": "GE", "value": at_least}}},
+        "typed_config": {
+            "@type": EXT + "access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": {"json_format": line},
+        },
     }
 
 

