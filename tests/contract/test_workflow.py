@@ -52,3 +52,20 @@ def test_every_step_is_a_shell_script_that_can_be_read() -> None:
     for text in scripts():
         plain = re.sub(r"\$\{\{.*?\}\}", "x", text)
         subprocess.run(["bash", "-n"], input=plain, text=True, check=True)
+
+
+def test_dependencies_the_image_and_the_workflow_itself_are_looked_over() -> None:
+    used = "\n".join(step.get("uses", "") for job in JOBS.values() for step in job["steps"])
+    said = "\n".join(scripts())
+    assert "pip-audit" in said
+    assert "actionlint" in said
+    assert "trivy-action" in used
+    assert "sbom-action" in used
+
+
+def test_what_is_brought_from_outside_names_its_version() -> None:
+    for step in (step for job in JOBS.values() for step in job["steps"]):
+        if "uses" in step:
+            assert re.search(r"@v?\d", step["uses"]), step["uses"]
+    for image in re.findall(r"docker run .*? (\S+/\S+?:\S+)", "\n".join(scripts())):
+        assert not image.endswith(":latest"), image

@@ -15,8 +15,13 @@ Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OVERLAYS = sorted(path.parent.name for path in ROOT.glob("knative/overlays/*/kustomization.yaml"))
-BESIDE = ["knative/training", "knative/observability", "knative/observability/fluent-bit"]
-"""What is applied by itself."""
+BESIDE = sorted(
+    str(path.parent.relative_to(ROOT))
+    for path in ROOT.glob("knative/**/kustomization.yaml")
+    if "kind: Kustomization" in path.read_text()
+    and not {"overlays", "components"} & set(path.parts)
+)
+"""What is applied by itself, and the base."""
 CLUSTER = [name for name in OVERLAYS if name not in ("local", "demo")]
 
 
