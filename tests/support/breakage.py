@@ -7,21 +7,24 @@
 | a Trigger whose subscriber refuses connections | DeadLetters |
 | a manifest that is none | SyncFailed |
 | nobody looks at the index any more | IndexOld |
+| a builder that hangs holds the lock of the index | RecoveryPointOld |
 | a release without traffic in its canary | RolloutStuck |
 | the same release fails under load | ErrorBudgetBurnsFast, ErrorBudgetBurnsSlowly, RolledBack |
 """
 
+import fcntl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
+from eventing.events import IndexRebuildRequested
 from functions.registry.publish import publish
 from scripts.laptop import kubectl
 from scripts.laptop.process import Running
@@ -57,7 +60,8 @@ class Breakage:
         self._publish_what_fails_under_load()
         self._stop_in_a_request()
         self._until("RolloutStuck")
-        self._until(*(expected - {"ColdStartOverBudget"}), meanwhile=self._load_the_candidate)
+        with self._a_builder_that_hangs():
+            self._until(*(expected - {"ColdStartOverBudget"}), meanwhile=self._load_the_candidate)
         self._stop_at_a_start()
         self._until(*expected)
 
@@ -93,9 +97,20 @@ class Breakage:
         kubectl.apply(self.running.kubeconfig, [trigger])
         wait = ("wait", "--for=condition=Ready", "trigger/nobody-listens", "--timeout=30s")
         kubectl.kubectl(self.running.kubeconfig, "-n", NAMESPACE, *wait)
-        words = {"specversion": "1.0", "id": "1", "source": "/tests", "type": KIND}
+        self._send(KIND, {})
+
+    def _send(self, kind: str, data: object) -> None:
+        words = {"specversion": "1.0", "id": kind, "source": "/tests", "type": kind}
         headers = {f"ce-{name}": value for name, value in words.items()}
-        assert self._post(BROKER, f"/{NAMESPACE}/default", headers=headers).status_code == 202
+        answer = self._post(BROKER, f"/{NAMESPACE}/default", headers=headers, json=data)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+
+    @contextmanager
+    def _a_builder_that_hangs(self) -> Iterator[None]:
+        with (self.running.data / "volumes/index/build.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._send(IndexRebuildRequested.type, asdict(IndexRebuildRequested("a test asks")))
+            yield
 
     def _upload_what_is_no_manifest(self) -> None:
         key = "models/ner-v9.9.9/model_config.json"

@@ -30,7 +30,7 @@ WINDOWS = {"5m": "15s", "30m": "20s", "1h": "20s", "6h": "25s", "1d": "1d", "3d"
 """What a range in an expression becomes."""
 PATIENCE = {"5m": "1s", "1h": "3s", "30s": "1s"}
 """What `for` and `interval` become."""
-AGES = {"26 * 3600": "15"}
+AGES = {"> 26 * 3600": "> 15", "> 3600": "> 15"}
 """What an age, in seconds, becomes."""
 Labels = dict[str, str]
 
