@@ -6,7 +6,6 @@ version with other files is refused, of two uploads at once the slower one too. 
 the manifest names the version of each object, so that nobody can put another in its place.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from functions.registry.errors import (
     Refused,
     StoreUnavailable,
 )
+from functions.registry.folders import entry_of
 from functions.registry.manifest import FileEntry, Manifest, build, parse, parse_release
 from functions.registry.paths import MANIFEST
 from functions.registry.store import ModelStore
@@ -50,7 +50,7 @@ Progress = Callable[[int], None]
 def describe(folder: Path, now: datetime, *, allow_pickles: bool = False) -> Manifest:
     """Check a release folder and make its manifest; Refused says what is wrong with it."""
     head = _head(folder)
-    files = [_entry(folder, path) for path in sorted(_paths(folder))]
+    files = [entry_of(folder, path) for path in sorted(_paths(folder))]
     draft = build(head, files, now.astimezone(UTC).isoformat(timespec="seconds"))
     # Read back by the reader's own rules: what is published can be taken in.
     manifest = parse(draft.to_bytes(), allow_pickles=allow_pickles)
@@ -137,12 +137,6 @@ def _paths(folder: Path) -> list[str]:
         if path.is_file() and name not in {RELEASE, MANIFEST}:
             found.append(name)
     return found
-
-
-def _entry(folder: Path, path: str) -> FileEntry:
-    with (folder / path).open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return FileEntry(path, file.tell(), sha256)
 
 
 def _check_parts(folder: Path, manifest: Manifest) -> None:

@@ -175,7 +175,7 @@ async def test_a_release_that_does_not_fit_is_rejected_before_a_byte_is_fetched(
 async def test_a_killed_transfer_goes_on_where_it_stopped(
     s3: Any, sync: ModelSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.registry.store.PART", 1000)
+    monkeypatch.setattr("functions.registry.folders.PART", 1000)
     manifest = publish(release_folder(tmp_path), BUCKET, s3).manifest
     fetched: list[str] = []
     real = ModelStore._pieces

@@ -90,7 +90,7 @@ async def test_a_disk_that_fills_up_midway_leaves_the_old_state(
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(handle, content, offset)
 
-    monkeypatch.setattr("functions.registry.store.PIECE", 100_000)
+    monkeypatch.setattr("functions.registry.folders.PIECE", 100_000)
     with monkeypatch.context() as context:
         context.setattr(os, "pwrite", quota)
         assert await rejected(created("ner-v1.1.0"), sync) == "no_space"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from functions.model_sync.service import ModelSync, handle
-from functions.registry import download, store
+from functions.registry import download, folders
 from functions.registry.cache_writer import CacheWriter
 from functions.registry.publish import publish
 from functions.runtime.errors import Unavailable
@@ -76,8 +76,8 @@ async def sync(server: S3Server, proxy: FaultProxy, s3: Any, tmp_path: Path) -> 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PART", 4000)
-    monkeypatch.setattr(store, "PIECE", 500)
+    monkeypatch.setattr(folders, "PART", 4000)
+    monkeypatch.setattr(folders, "PIECE", 500)
     monkeypatch.setattr(download, "FIRST_PAUSE", 0)
 
 

@@ -25,10 +25,10 @@ VICTIM = """
 import os, signal, sys, time
 from pathlib import Path
 from functions.model_sync.transfer import Transfer
-from functions.registry import store
+from functions.registry import folders, store
 from functions.registry.cache import ModelCache
 from functions.registry.cache_writer import CacheWriter
-store.PART = 2000
+folders.PART = 2000
 bucket = store.ModelStore(store.connect("s3", os.environ), sys.argv[2])
 cache = ModelCache(Path(sys.argv[1]))
 print("ready", flush=True)

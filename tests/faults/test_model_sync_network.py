@@ -64,7 +64,7 @@ async def cutting_proxy(port: int) -> AsyncIterator[tuple[int, list[int]]]:
 async def test_every_delivery_gets_further_until_the_release_is_whole(
     server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.registry.store.PART", PART)
+    monkeypatch.setattr("functions.registry.folders.PART", PART)
     client = server.client("s3")
     await asyncio.to_thread(client.create_bucket, Bucket=BUCKET)
     weights = hashlib.sha512(b"seed").digest() * 20_000
