@@ -23,11 +23,11 @@ from knative.serving import errors, samples
 from knative.serving.client import SERVICES, KubeClient
 from knative.serving.objects import Object
 from warmup import forecast
-from warmup.forecast import TICK
+from warmup.arrivals import TICK, chance
 
 BUDGET = "warmer.marketresearch.ai/idle-seconds-a-day"
 _LOG = logging.getLogger(__name__)
-_SCORE = gauge("forecast_score", "Chance that somebody comes in the next minute", ("target",))
+_SCORE = gauge("forecast_score", "Chance that being awake spares somebody the wait", ("target",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ async def tick(own: Foresight, now: float) -> list[str]:
     }
     kept = [name for name, entry in entries.items() if entry.awake]
     for name, entry in entries.items():
-        _SCORE.labels(target=name).set(forecast.score(entry.history, now))
+        _SCORE.labels(target=name).set(chance(entry.history.arrivals, now))
     calls = await _keep(own, awake(kept, own.settings))
     after = {name: _own_calls(entry, calls[name]) for name, entry in entries.items()}
     try:

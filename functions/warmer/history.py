@@ -6,6 +6,7 @@ that cannot be read is forgotten with one log line: the forecast then begins ane
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -14,7 +15,8 @@ from functions.runtime.metrics import counter
 from knative.serving import errors
 from knative.serving.client import KubeClient, Resource
 from knative.serving.objects import Object
-from warmup.forecast import History
+from warmup.arrivals import Arrivals
+from warmup.forecast import History, Purse
 
 NAME = "warmer-history"
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
@@ -46,7 +48,10 @@ def load(service: str, text: str | None) -> Entry:
 
 def dump(entry: Entry) -> str:
     """Write one entry; four figures are more than a forecast is worth."""
-    history = {name: _rounded(name, value) for name, value in asdict(entry.history).items()}
+    history = {
+        part: {name: _rounded(name, value) for name, value in known.items()}
+        for part, known in asdict(entry.history).items()
+    }
     value = {"history": history, "requests": entry.requests, "awake": entry.awake}
     return json.dumps(value, separators=(",", ":"))
 
@@ -68,19 +73,31 @@ async def write(kube: KubeClient, found: Object, entries: Mapping[str, Entry]) -
 
 
 def _history(value: Mapping[str, Any]) -> History:
-    empty, read = History(), dict[str, Any]()
-    for name in (one.name for one in fields(History)):
+    return History(
+        Arrivals(**_read(Arrivals(), value["arrivals"])), Purse(**_read(Purse(), value["purse"]))
+    )
+
+
+def _read(empty: Arrivals | Purse, value: Mapping[str, Any]) -> dict[str, Any]:
+    read = dict[str, Any]()
+    for name in (one.name for one in fields(empty)):
         default = getattr(empty, name)
-        if not isinstance(default, tuple):
-            read[name] = float(value[name])
-            continue
-        read[name] = tuple(map(float, value[name]))
-        if len(read[name]) != len(default):
+        found = tuple(map(float, value[name] if isinstance(default, tuple) else [value[name]]))
+        if isinstance(default, tuple) and len(found) != len(default):
             raise ValueError(f"{name} has another length")
-    return History(**read)
+        if not all(map(math.isfinite, found)) or (name == "promised" and min(found) <= 0):
+            raise ValueError(f"{name} is not what was written")
+        read[name] = found if isinstance(default, tuple) else found[0]
+    return read
 
 
 def _rounded(name: str, value: Any) -> Any:
     if isinstance(value, tuple):
-        return [float(f"{one:.4g}") for one in value]
+        return [_short(one) for one in value]
     return value if name in ("at", "last") else float(f"{value:.6g}")
+
+
+def _short(value: float) -> float:
+    """Write whole numbers without their `.0`: most cells hold none or one."""
+    short = float(f"{value:.4g}")
+    return int(short) if short.is_integer() else short

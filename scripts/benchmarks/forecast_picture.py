@@ -6,7 +6,7 @@ from html import escape
 from scripts.benchmarks.forecast_policies import Outcome
 
 WIDE, HIGH, EDGE = 420, 300, 48
-COLOURS = {"ours": "#c2255c", "true": "#868e96", "clairvoyant": "#868e96", "hybrid": "#e8590c"}
+COLOURS = {"ours": "#c2255c", "optimum": "#868e96", "clairvoyant": "#868e96", "hybrid": "#e8590c"}
 OTHERS = "#1c7ed6"
 
 

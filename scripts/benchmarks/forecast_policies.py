@@ -1,20 +1,16 @@
-"""Policies that keep a function awake, replayed over a trace: who waited, and what it cost. Pure.
+"""Others' policies, replayed over a trace: who waited, and what it cost. Pure.
 
-A request takes no time, a start takes START. An arrival that finds the function asleep is a cold
-start. Idle cost is the time awake without a request. Ours decides at the full minute, the others
-when a request has ended. The first two weeks only teach.
+A request takes no time. An arrival that finds the function asleep is a cold start. Idle cost is the
+time awake without a request. These decide when a request has ended. The first two weeks only teach.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from scripts.benchmarks.forecast_traces import DAY, END, WEEK, Trace
-from warmup import forecast
-from warmup.forecast import TICK, History
 
-START = 5.0
 FROM = 2 * WEEK
 
 
@@ -34,25 +30,9 @@ class Plan:
     awake: float
 
 
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """One tick of a trace: arrivals, and the seconds from the first of them to its end."""
-
-    at: float
-    arrivals: int
-    rest: float
-    last: float
-
-
 def keep_alive(trace: Trace, seconds: float) -> Outcome:
     """Replay a fixed keep-alive."""
     return _replay(trace, lambda _gap: Plan(0.0, seconds))
-
-
-def clairvoyant(trace: Trace) -> Outcome:
-    """Replay who knows every arrival: woken just in time, let go when that is cheaper."""
-    gaps = [after - before for before, after in pairwise(trace.arrivals) if after >= FROM]
-    return Outcome(0.0, sum(min(gap, START) for gap in gaps) / _days())
 
 
 def hybrid_histogram(trace: Trace) -> Outcome:
@@ -109,55 +89,6 @@ class _Histogram:
         return self.BINS
 
 
-def ours(trace: Trace, budget: float) -> Outcome:
-    """Replay warmup.forecast with `budget` idle seconds a day."""
-    history, cold, requests, idle = History(), 0, 0, 0.0
-    for minute in minutes(trace):
-        decision = forecast.decide(history, minute.at, budget)
-        spent = TICK if decision.awake else minute.rest
-        if minute.at >= FROM:
-            requests += minute.arrivals
-            cold += bool(minute.arrivals) and not decision.awake
-            idle += spent
-        arrived, now = minute.arrivals > 0, minute.at + TICK
-        history = forecast.learn(history, now, arrived=arrived, idle=spent, budget=budget)
-    return Outcome(cold / requests, idle / _days())
-
-
-def true_rates(trace: Trace, budget: float) -> Outcome:
-    """Replay who knows the trace's rates, but no arrival before it comes: the causal optimum."""
-    judged = [(_hazard(trace, one), one) for one in minutes(trace) if one.at >= FROM]
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        limit = (low + high) / 2
-        idle = sum(TICK if chance >= limit else one.rest for chance, one in judged) / _days()
-        low, high = (limit, high) if idle > budget else (low, limit)
-    missed = sum(one.arrivals > 0 for chance, one in judged if chance < high)
-    idle = sum(TICK if chance >= high else one.rest for chance, one in judged) / _days()
-    return Outcome(missed / sum(one.arrivals for _, one in judged), idle)
-
-
-def minutes(trace: Trace) -> Iterator[Minute]:
-    """Cut the trace into ticks."""
-    arrivals, index, last = trace.arrivals, 0, -math.inf
-    for number in range(int(END // TICK)):
-        at, first = number * TICK, index
-        while index < len(arrivals) and arrivals[index] < at + TICK:
-            index += 1
-        rest = at + TICK - arrivals[first] if index > first else 0.0
-        yield Minute(at, index - first, rest, last)
-        last = arrivals[index - 1] if index else last
-
-
-def _hazard(trace: Trace, minute: Minute) -> float:
-    """Sessions that begin, and the one that may not have ended, a second."""
-    silent = math.exp(-(minute.at - minute.last) / trace.gap) * trace.stay
-    going_on = silent / (silent + 1 - trace.stay)
-    begins = max(trace.begins(minute.at), trace.begins(minute.at + TICK))
-    spread = 1e-12 * (int(minute.at / TICK) * 7919 % 10_007)  # equal chances are told apart
-    return begins + going_on / trace.gap + spread
-
-
 def _replay(trace: Trace, plan: Callable[[float], Plan]) -> Outcome:
     cold, idle, requests = 0, 0.0, 0
     current = Plan(0.0, 0.0)
@@ -169,7 +100,7 @@ def _replay(trace: Trace, plan: Callable[[float], Plan]) -> Outcome:
             requests += after < END
             cold += after < END and not 0 <= gap - current.asleep <= current.awake
         current = plan(gap)
-    return Outcome(cold / requests, idle / _days())
+    return Outcome(cold / requests, idle / days())
 
 
 def _autoregression(values: Sequence[float]) -> float:
@@ -181,5 +112,6 @@ def _autoregression(values: Sequence[float]) -> float:
     return max(0.0, mean + slope * (values[-1] - mean))
 
 
-def _days() -> float:
+def days() -> float:
+    """Return how many days are judged."""
     return (END - FROM) / DAY

@@ -5,17 +5,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from scripts.benchmarks import forecast_picture
-from scripts.benchmarks.forecast_policies import (
-    FROM,
-    Outcome,
-    clairvoyant,
-    hybrid_histogram,
-    keep_alive,
-    minutes,
-    ours,
-    true_rates,
-)
-from scripts.benchmarks.forecast_traces import DAY, END, Trace, all_traces
+from scripts.benchmarks.forecast_bounds import causal_optimum, clairvoyant
+from scripts.benchmarks.forecast_ours import Minute, foretold, minutes, ours, ours_at
+from scripts.benchmarks.forecast_policies import FROM, Outcome, hybrid_histogram, keep_alive
+from scripts.benchmarks.forecast_traces import DAY, END, HOUR, Trace, all_traces
 
 DAYS = (END - FROM) / DAY
 
@@ -62,12 +55,50 @@ def test_minutes_hold_every_arrival_once() -> None:
     assert all(0 < minute.rest <= 60 for minute in cut if minute.arrivals)
 
 
-def test_ours_keeps_its_budget_and_nobody_beats_the_true_rates() -> None:
+def test_jobs_are_among_the_arrivals_and_come_just_after_their_minute() -> None:
+    traces = {trace.name: trace for trace in all_traces(1)}
+    for trace in traces.values():
+        assert trace.jobs <= set(trace.arrivals)
+        assert all(at % 60 < 5 for at in trace.jobs)
+    assert len(traces["office hours, hourly job"].jobs) == END / HOUR
+    reports = traces["office hours, reports"]
+    assert len(reports.jobs) / len(reports.arrivals) == pytest.approx(0.02, abs=0.005)
+
+
+def test_who_knows_all_rates_is_cold_exactly_where_the_idle_cost_ends() -> None:
+    """Sessions of one question at a constant rate: all moments are alike."""
+    trace = next(trace for trace in all_traces(1) if trace.name == "uniform")
+    assert causal_optimum(trace, DAY).cold == 0
+    assert causal_optimum(trace, DAY / 2).cold == pytest.approx(0.5, abs=0.03)
+
+
+def test_who_knows_the_timetable_is_awake_for_it() -> None:
+    jobs = tuple(number * HOUR for number in range(int(END // HOUR)))
+    trace = Trace("clock", jobs, lambda _at: 0.0, 0.0, jobs=frozenset(jobs))
+    assert causal_optimum(trace, 24 * 15).cold == 0
+    assert causal_optimum(trace, 0).cold == 1
+
+
+def test_ours_keeps_its_budget_and_nobody_beats_the_optimum() -> None:
     trace = next(all_traces(1))
-    budget = 25_000.0
-    mine, best = ours(trace, budget), true_rates(trace, budget)
-    assert mine.idle <= budget * (1 + 4 / DAYS)
-    assert best.cold <= mine.cold < 2 * best.cold
+    told = foretold(trace)
+    mine, theirs = ours(told, 25_000.0), keep_alive(trace, 600)
+    assert 20_000 < mine.idle <= 25_000 * (1 + 4 / DAYS)
+    assert causal_optimum(trace, mine.idle).cold <= mine.cold < theirs.cold
+
+
+def test_ours_is_compared_at_no_more_than_the_idle_cost_of_the_other() -> None:
+    told = foretold(every(DAY / 4))
+    assert 0 < ours_at(told, HOUR).idle <= HOUR
+
+
+def test_who_is_woken_at_the_tick_is_too_late_for_its_first_seconds() -> None:
+    def once(rest: float) -> list[Minute]:
+        quiet = [Minute(FROM - 60.0 * (9 - n), 0, 0.0, 1e-5) for n in range(9)]
+        return [*quiet, Minute(FROM, 1, rest, 0.9)]
+
+    assert ours(once(59.0), 8_640.0).cold == 1
+    assert ours(once(50.0), 8_640.0).cold == 0
 
 
 def test_the_picture_is_xml_and_names_every_policy() -> None:

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from functions.warmer import history
 from functions.warmer.foresee import BUDGET, Foresight, tick
 from functions.warmer.history import Entry, dump, load
 from functions.warmer.plan import awake
 from functions.warmer.settings import Settings
 from knative.serving.client import KubeClient
 from knative.serving.kubeconfig import Cluster
-from warmup.forecast import TICK, History, learn
+from warmup.arrivals import MINUTES, TICK, Arrivals
+from warmup.forecast import History, Purse, learn
 
 SETTINGS = Settings("ns", {"inference": ("ner",)}, 0.4, "http://metrics/metrics")
 NOW = 1_700_000_000.0 // TICK * TICK
@@ -81,7 +81,7 @@ async def test_an_arrival_is_remembered_and_keeps_the_function_awake(
     world.requests += 3
     assert await tick(own, NOW + TICK) == ["ner"]
     assert "ner.ns.svc.cluster.local/v1/entities" in world.called
-    assert world.entry().history.last == NOW + TICK
+    assert world.entry().history.arrivals.last == NOW + TICK
 
 
 async def test_the_warmers_own_calls_are_no_arrivals(world: World, own: Foresight) -> None:
@@ -90,8 +90,8 @@ async def test_the_warmers_own_calls_are_no_arrivals(world: World, own: Foresigh
     for minute in range(1, 5):
         await tick(own, NOW + minute * TICK)
     assert len(world.called) == 8
-    assert world.entry().history.last == NOW + TICK
-    assert world.entry().history.account < 0
+    assert world.entry().history.arrivals.last == NOW + TICK
+    assert world.entry().history.purse.account < 0
 
 
 @pytest.mark.parametrize("budget", ["0", "-3", "plenty"])
@@ -118,27 +118,40 @@ def test_a_history_comes_back_as_it_was_to_four_figures() -> None:
     known = learn(History(), NOW, arrived=True, idle=17.123456, budget=3600)
     again = load("ner", dump(Entry(known, 7, awake=True)))
     assert (again.requests, again.awake) == (7, True)
-    assert again.history.at == NOW
-    assert again.history.scores == pytest.approx(known.scores, rel=1e-3)
+    assert again.history.arrivals.at == NOW
+    assert again.history.purse.costs == pytest.approx(known.purse.costs, rel=1e-3)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"history": {}, "requests": 1, "awake": true}'])
+WRITTEN = dump(Entry(History(), 1, awake=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"history": {}, "requests": 1, "awake": true}',
+        WRITTEN.replace('"recent":0.0', '"recent":NaN'),
+        WRITTEN.replace('"promised":[0.5', '"promised":[0'),
+        WRITTEN.replace('"credit":[', '"credit":[7,'),
+    ],
+)
 def test_a_history_that_cannot_be_read_begins_anew(text: str) -> None:
     assert load("ner", text) == Entry()
 
 
-def test_a_history_is_a_few_kilobytes() -> None:
-    full = History(
+def test_a_history_is_ten_kilobytes_or_little_more() -> None:
+    full = Arrivals(
         busy=(1 / 3,) * 168,
         ticks=(17 / 3,) * 168,
         seen=(1234.5678,) * 77,
         expected=(0.00123456,) * 77,
-        scores=(12345.678,) * 136,
+        clock=(1 / 3,) * MINUTES,
     )
-    assert len(dump(Entry(full, 10**9, awake=True))) < 8192
-    assert history.load("ner", dump(Entry(full, 1, awake=False))).history.busy == pytest.approx(
-        full.busy, rel=1e-3
-    )
+    text = dump(Entry(History(full, Purse(costs=(12345.678,) * 136)), 10**9, awake=True))
+    assert len(text) < 16_384
+    assert load("ner", text).history.arrivals.busy == pytest.approx(full.busy, rel=1e-3)
 
 
 def test_a_chain_is_kept_awake_together_and_each_is_called_once() -> None:
