@@ -2,8 +2,10 @@
 
 import functools
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,12 @@ Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).with_name("kubectl")
 OVERLAYS = sorted(path.parent.name for path in ROOT.glob("knative/overlays/*/kustomization.yaml"))
+COMPONENTS = sorted(
+    path.parent.name
+    for path in ROOT.glob("knative/components/*/kustomization.yaml")
+    if path.parent.name not in ("cluster", "network-policies", "telemetry", "namespace")
+)
+"""Those that an overlay may add; the others are in every overlay of a cluster."""
 BESIDE = sorted(
     str(path.parent.relative_to(ROOT))
     for path in ROOT.glob("knative/**/kustomization.yaml")
@@ -40,6 +48,24 @@ def rendered(folder: str) -> list[Object]:
 
 def overlay(name: str) -> list[Object]:
     return rendered(f"knative/overlays/{name}")
+
+
+@functools.cache
+def _with_component_text(name: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        knative = os.path.relpath(ROOT / "knative", Path(folder).resolve())
+        kustomization = {
+            "resources": [f"{knative}/overlays/cpu"],
+            "components": [f"{knative}/components/{name}"],
+            "transformers": [f"{knative}/components/namespace"],
+        }
+        (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return text(folder)
+
+
+def with_component(name: str) -> list[Object]:
+    """The cpu overlay with an optional component, rendered from a kustomization beside it."""
+    return [found for found in yaml.safe_load_all(_with_component_text(name)) if found]
 
 
 @functools.cache
