@@ -8,6 +8,8 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 from starlette.requests import Request
@@ -23,6 +25,7 @@ from functions.runtime.function import Function, loaded, no_warmup
 from functions.runtime.http import client
 from functions.s3_events.schema import check_token, document, sns_kind
 from functions.s3_events.settings import Settings, from_env
+from functions.s3_events.sns import NOTIFICATION, SUBSCRIPTION, Sns
 
 log = logging.getLogger(__name__)
 
@@ -33,22 +36,20 @@ class Webhook:
 
     settings: Settings
     sink: httpx.AsyncClient
+    sns: Sns
 
 
 @asynccontextmanager
 async def _load(environ: Mapping[str, str]) -> AsyncIterator[Webhook]:
-    async with client() as sink:
-        yield Webhook(from_env(environ), sink)
+    async with client() as network:
+        yield Webhook(from_env(environ), network, Sns(network))
 
 
 async def _receive(request: Request) -> Response:
     webhook = loaded(request, Webhook)
     check_token(request.headers.get("authorization", ""), webhook.settings.token)
     notification = document(request.headers, await request.body())
-    kind = sns_kind(notification, webhook.settings.topics)
-    if kind in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
-        address = str(notification.get("SubscribeURL"))
-        log.warning("SNS %s: a person must open %s to confirm", kind, address)
+    if not await _is_news(webhook, notification):
         return Response(status_code=202)
     reading = read_document(notification)
     for refusal in reading.refused:
@@ -59,6 +60,19 @@ async def _receive(request: Request) -> Response:
         await _hand_over(webhook, event)
         story.began(event, "accepted")
     return Response(status_code=202)
+
+
+async def _is_news(webhook: Webhook, notification: dict[str, Any]) -> bool:
+    """Check an SNS envelope, and deal with one that is about the subscription itself."""
+    kind = sns_kind(notification, webhook.settings.topics)
+    if kind is None:
+        return True
+    await webhook.sns.check(notification, datetime.now(UTC))
+    if kind == SUBSCRIPTION:
+        await webhook.sns.confirm(notification)
+    if kind != NOTIFICATION:
+        log.warning("SNS %s of %s", kind, notification["TopicArn"])
+    return kind == NOTIFICATION
 
 
 async def _hand_over(webhook: Webhook, event: CloudEvent) -> None:

@@ -1,8 +1,8 @@
 """Who may send, and what was sent: read strictly, before anything is believed.
 
 MinIO and Ceph show the token as `Authorization: Bearer`, SNS and other senders that only know an
-address as the password in it (`https://any:TOKEN@host/`). An SNS envelope names its own signing
-certificate, so it proves nothing by itself: only listed topics pass, and only with the token.
+address as the password in it (`https://any:TOKEN@host/`). Of SNS only listed topics pass, with the
+token and with SNS's signature (sns.py).
 """
 
 import binascii
@@ -14,8 +14,7 @@ from typing import Any
 
 from eventing.cloudevent import MalformedEvent, from_http
 from functions.runtime.errors import BadRequest, Forbidden, Unauthorized
-
-_SNS_TYPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
+from functions.s3_events.sns import TYPES
 
 
 def check_token(authorization: str, token: str) -> None:
@@ -67,7 +66,7 @@ def _json(body: bytes | str) -> Any:
 def sns_kind(notification: Mapping[str, Any], topics: frozenset[str]) -> str | None:
     """Return the SNS envelope's type, None when it is no SNS envelope; Forbidden if not listed."""
     kind, topic = notification.get("Type"), notification.get("TopicArn")
-    if kind not in _SNS_TYPES and topic is None:
+    if kind not in TYPES and topic is None:
         return None
     if not isinstance(topic, str) or topic not in topics:
         raise Forbidden(f"SNS topic {topic!r} is not in SNS_TOPIC_ARNS")

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -141,24 +140,6 @@ SNS = {"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(NOTIFICA
 async def test_sns_is_refused_unless_its_topic_is_listed(envelope: dict[str, str]) -> None:
     answer, sink = await post({"SNS_TOPIC_ARNS": "arn:x,arn:y"}, basic(), envelope)
     assert (answer.status_code, sink.received) == (403, [])
-
-
-async def test_a_listed_topic_is_heard_but_only_with_the_token() -> None:
-    listed = {"SNS_TOPIC_ARNS": f"arn:x, {TOPIC}"}
-    answer, sink = await post(listed, basic(), SNS)
-    assert (answer.status_code, len(sink.received)) == (202, 1)
-    answer, sink = await post(listed, {}, SNS)
-    assert (answer.status_code, sink.received) == (401, [])
-
-
-async def test_a_subscription_is_recorded_and_confirmed_by_nobody_but_a_person(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    confirmation = SNS | {"Type": "SubscriptionConfirmation", "SubscribeURL": "https://sns/confirm"}
-    with caplog.at_level(logging.WARNING):
-        answer, sink = await post({"SNS_TOPIC_ARNS": TOPIC}, basic(), confirmation)
-    assert (answer.status_code, sink.received) == (202, [])
-    assert "https://sns/confirm" in caplog.text
 
 
 @pytest.mark.parametrize(("sink_status", "status"), [(503, 503), (500, 503), (400, 422)])
