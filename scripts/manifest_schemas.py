@@ -27,7 +27,7 @@ CORE = (
     *("namespace-v1", "configmap-v1", "secret-v1", "serviceaccount-v1", "persistentvolumeclaim-v1"),
     *("role-rbac-v1", "rolebinding-rbac-v1", "networkpolicy-networking-v1"),
     *("poddisruptionbudget-policy-v1", "job-batch-v1", "cronjob-batch-v1", "daemonset-apps-v1"),
-    *("clusterrole-rbac-v1", "clusterrolebinding-rbac-v1"),
+    *("clusterrole-rbac-v1", "clusterrolebinding-rbac-v1", "deployment-apps-v1", "service-v1"),
 )
 _REFERENCE = re.compile(r'#/\$defs/([^"]+)"')
 

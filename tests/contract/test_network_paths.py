@@ -70,6 +70,8 @@ def test_whoever_knative_runs_beside_us_has_a_way_to_the_api_server_and_the_brok
 
 
 def test_what_a_component_makes_knative_run_beside_us_has_its_ways() -> None:
+    forecast = with_component("forecast")
+    assert _ways(forecast, "serving.knative.dev/service", "warmer") == {"outside"}
     sqs = with_component("aws-sqs")
     made = "s3-queue-containersource"
     found = _ways(sqs, "sources.knative.dev/containerSource", made)
