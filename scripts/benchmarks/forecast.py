@@ -1,7 +1,7 @@
 """Cold-start share against idle cost: forecast, fixed keep-alive, hybrid histogram, optimum.
 
-`--svg FILE` draws it. Ours runs at the idle cost of each policy that it is compared with, never
-above it.
+`--svg FILE` draws it. `--arrivals FILE` replays your own instead, the Unix time of each on a line. Ours
+runs at the idle cost of each policy that it is compared with, never above it.
 """
 
 import argparse
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from scripts.benchmarks import forecast_picture
+from scripts.benchmarks import forecast_own, forecast_picture
 from scripts.benchmarks.forecast_bounds import causal_optimum, clairvoyant
 from scripts.benchmarks.forecast_ours import foretold, ours_at
 from scripts.benchmarks.forecast_policies import Outcome, hybrid_histogram, keep_alive
@@ -25,8 +25,19 @@ def run(report: Report, options: Options) -> None:
     """Replay every trace under every policy."""
     parser = argparse.ArgumentParser(prog="./scripts/bench forecast")
     parser.add_argument("--svg", type=Path, help="draw the outcome to this file")
-    svg: Path | None = parser.parse_args(options.rest).svg
-    found = {trace.name: _compare(trace) for trace in all_traces(options.seed)}
+    parser.add_argument("--arrivals", type=Path, help="replay these, one Unix time a line")
+    given = parser.parse_args(options.rest)
+    if given.arrivals:
+        own = forecast_own.read(given.arrivals)
+        found = {own.name: _compare(own, known=False)}
+    else:
+        found = {trace.name: _compare(trace, known=True) for trace in all_traces(options.seed)}
+    _tell(report, found)
+    if given.svg:
+        given.svg.write_text(forecast_picture.draw(found))
+
+
+def _tell(report: Report, found: dict[str, Found]) -> None:
     for trace, outcomes in found.items():
         for policy, outcome in outcomes.items():
             report.row(
@@ -38,20 +49,18 @@ def run(report: Report, options: Options) -> None:
     for trace, outcomes in found.items():
         _row(report, trace, outcomes)
     _goals(report, found)
-    if svg:
-        svg.write_text(forecast_picture.draw(found))
 
 
-def _compare(trace: Trace) -> Found:
+def _compare(trace: Trace, *, known: bool) -> Found:
+    """Replay them all; whose rates are not `known` has no optimum but the clairvoyant's."""
     others = {
         "never warm": keep_alive(trace, 0.0),
         **{f"keep-alive {many} min": keep_alive(trace, many * 60.0) for many in (1, 10, 60)},
         HYBRID: hybrid_histogram(trace),
     }
-    causal: dict[str, Callable[[float], Outcome]] = {
-        "ours": partial(ours_at, foretold(trace)),
-        "optimum": partial(causal_optimum, trace),
-    }
+    causal: dict[str, Callable[[float], Outcome]] = {"ours": partial(ours_at, foretold(trace))}
+    if known:
+        causal["optimum"] = partial(causal_optimum, trace)
     at_their_cost = {
         f"{who}, {cost}": replayed(others[theirs].idle)
         for theirs, cost in COMPARED.items()
@@ -84,11 +93,12 @@ def _at_most(report: Report, trace: str, outcomes: Found, theirs: str, goal: flo
     ratio = _ratio(outcomes, f"ours, {COMPARED[theirs]}", theirs)
     best = _ratio(outcomes, f"optimum, {COMPARED[theirs]}", theirs)
     if ratio is not None:
-        label = f"{trace}: cold starts, to those of {theirs} at its idle cost (optimum {best:.3g})"
+        bound = "" if best is None else f" (optimum {best:.3g})"
+        label = f"{trace}: cold starts, to those of {theirs} at its idle cost{bound}"
         report.at_most(label, ratio, goal, "times")
 
 
 def _ratio(outcomes: Found, mine: str, theirs: str) -> float | None:
-    """Return mine to theirs; None where nobody waited under theirs."""
+    """Return mine to theirs; None where nobody waited under theirs, or mine is not known."""
     base = outcomes[theirs].cold
-    return outcomes[mine].cold / base if base else None
+    return outcomes[mine].cold / base if base and mine in outcomes else None

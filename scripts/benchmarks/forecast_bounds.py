@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scripts.benchmarks.forecast_policies import FROM, Outcome, days
-from scripts.benchmarks.forecast_traces import END, Trace
+from scripts.benchmarks.forecast_policies import Outcome
+from scripts.benchmarks.forecast_traces import Trace
 
 START = 5.0  # seconds that a start takes
 STEP = 15.0
@@ -35,14 +35,14 @@ class Step:
 
 def clairvoyant(trace: Trace) -> Outcome:
     """Replay who knows every arrival: woken just in time, let go when that is cheaper."""
-    gaps = [after - before for before, after in pairwise(trace.arrivals) if after >= FROM]
-    return Outcome(0.0, sum(min(gap, START) for gap in gaps) / days())
+    gaps = [after - before for before, after in pairwise(trace.arrivals) if after >= trace.judged]
+    return Outcome(0.0, sum(min(gap, START) for gap in gaps) / trace.days)
 
 
 def causal_optimum(trace: Trace, idle: float) -> Outcome:
     """Return the fewest cold starts for at most that idle cost, all rates known."""
     steps = sorted(_steps(trace), key=lambda step: -step.rate)
-    left = idle * days() - sum(step.rest for step in steps)
+    left = idle * trace.days - sum(step.rest for step in steps)
     cold, requests = 0, sum(step.arrivals for step in steps)
     for step in steps:
         left -= STEP - step.rest
@@ -53,7 +53,7 @@ def causal_optimum(trace: Trace, idle: float) -> Outcome:
 def _steps(trace: Trace) -> Iterator[Step]:
     belief: Belief = (1.0,)
     arrivals, index = trace.arrivals, 0
-    for number in range(int(END // STEP)):
+    for number in range(int(trace.end // STEP)):
         at, first, scheduled = number * STEP, index, False
         begins = trace.begins(at)
         rate = begins + sum(count * share for count, share in enumerate(belief)) / trace.gap
@@ -64,7 +64,7 @@ def _steps(trace: Trace) -> Iterator[Step]:
                 belief = _arrived(belief, begins, trace)
             index += 1
         belief = _silent(belief, trace)
-        if at >= FROM:
+        if at >= trace.judged:
             rest = at + STEP - arrivals[first] if index > first else 0.0
             yield Step(TIMETABLE if scheduled else rate, index - first, rest)
 

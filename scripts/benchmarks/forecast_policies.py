@@ -1,7 +1,7 @@
 """Others' policies, replayed over a trace: who waited, and what it cost. Pure.
 
 A request takes no time. An arrival that finds the function asleep is a cold start. Idle cost is the
-time awake without a request. These decide when a request has ended. The first two weeks only teach.
+time awake without a request. These decide when a request has ended.
 """
 
 import math
@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scripts.benchmarks.forecast_traces import DAY, END, WEEK, Trace
-
-FROM = 2 * WEEK
+from scripts.benchmarks.forecast_traces import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +90,15 @@ class _Histogram:
 def _replay(trace: Trace, plan: Callable[[float], Plan]) -> Outcome:
     cold, idle, requests = 0, 0.0, 0
     current = Plan(0.0, 0.0)
-    for before, after in pairwise((*trace.arrivals, END)):
+    for before, after in pairwise((*trace.arrivals, trace.end)):
         gap = after - before
-        if after >= FROM:
+        if after >= trace.judged:
             waited = min(gap - current.asleep, current.awake)
             idle += max(0.0, waited)
-            requests += after < END
-            cold += after < END and not 0 <= gap - current.asleep <= current.awake
+            requests += after < trace.end
+            cold += after < trace.end and not 0 <= gap - current.asleep <= current.awake
         current = plan(gap)
-    return Outcome(cold / requests, idle / days())
+    return Outcome(cold / requests, idle / trace.days)
 
 
 def _autoregression(values: Sequence[float]) -> float:
@@ -110,8 +108,3 @@ def _autoregression(values: Sequence[float]) -> float:
     covariance = sum((a - mean) * (b - mean) for a, b in zip(before, after, strict=True))
     slope = covariance / variance if variance else 0.0
     return max(0.0, mean + slope * (values[-1] - mean))
-
-
-def days() -> float:
-    """Return how many days are judged."""
-    return (END - FROM) / DAY

@@ -30,7 +30,8 @@ Rate = Callable[[float], float]
 class Trace:
     """Arrivals in seconds, ascending; a session goes on with `stay`, after `gap` seconds.
 
-    `jobs` are those of the arrivals that come by the clock.
+    `jobs` are those of the arrivals that come by the clock. The first two weeks only teach, or the
+    first quarter of a short trace.
     """
 
     name: str
@@ -39,6 +40,22 @@ class Trace:
     stay: float
     gap: float = 120.0
     jobs: frozenset[float] = frozenset()
+    end: float = END
+
+    @property
+    def begin(self) -> float:
+        """Return the day of the first arrival: nobody knows of the time before."""
+        return self.arrivals[0] // DAY * DAY
+
+    @property
+    def judged(self) -> float:
+        """Return from when on it is judged."""
+        return self.begin + min(2 * WEEK, (self.end - self.begin) / 4)
+
+    @property
+    def days(self) -> float:
+        """Return how many days are judged."""
+        return (self.end - self.judged) / DAY
 
 
 def all_traces(seed: int) -> Iterator[Trace]:

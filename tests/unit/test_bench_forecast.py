@@ -1,15 +1,18 @@
 """The replay behind `bench forecast`: gaps, plans and costs are what the policies say."""
 
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
-from scripts.benchmarks import forecast_picture
+from scripts.benchmarks import forecast_own, forecast_picture
 from scripts.benchmarks.forecast_bounds import causal_optimum, clairvoyant
-from scripts.benchmarks.forecast_ours import Minute, foretold, minutes, ours, ours_at
-from scripts.benchmarks.forecast_policies import FROM, Outcome, hybrid_histogram, keep_alive
-from scripts.benchmarks.forecast_traces import DAY, END, HOUR, Trace, all_traces
+from scripts.benchmarks.forecast_ours import MONDAY, Minute, Told, foretold, minutes, ours, ours_at
+from scripts.benchmarks.forecast_policies import Outcome, hybrid_histogram, keep_alive
+from scripts.benchmarks.forecast_traces import DAY, END, HOUR, WEEK, Trace, all_traces
+from scripts.benchmarks.harness import CannotMeasure
 
+FROM = 2 * WEEK
 DAYS = (END - FROM) / DAY
 
 
@@ -93,12 +96,30 @@ def test_ours_is_compared_at_no_more_than_the_idle_cost_of_the_other() -> None:
 
 
 def test_who_is_woken_at_the_tick_is_too_late_for_its_first_seconds() -> None:
-    def once(rest: float) -> list[Minute]:
+    def once(rest: float) -> Told:
         quiet = [Minute(FROM - 60.0 * (9 - n), 0, 0.0, 1e-5) for n in range(9)]
-        return [*quiet, Minute(FROM, 1, rest, 0.9)]
+        return Told(every(DAY), (*quiet, Minute(FROM, 1, rest, 0.9)))
 
     assert ours(once(59.0), 8_640.0).cold == 1
     assert ours(once(50.0), 8_640.0).cold == 0
+
+
+def test_arrivals_of_ones_own_keep_their_hour_of_the_week(tmp_path: Path) -> None:
+    file = tmp_path / "arrivals"
+    first = MONDAY + 100 * WEEK + 2 * DAY + 9 * HOUR
+    file.write_text("\n".join(str(first + day * DAY) for day in (20, 0, 7)))
+    trace = forecast_own.read(file)
+    assert trace.arrivals == tuple((2 + day) * DAY + 9 * HOUR for day in (0, 7, 20))
+    assert next(minutes(trace)).at == 2 * DAY
+    assert 2 * DAY + 5 * DAY < trace.judged < 2 * DAY + 6 * DAY
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "1\n2\n3\n"])
+def test_a_file_without_a_week_of_unix_times_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "arrivals"
+    file.write_text(text)
+    with pytest.raises(CannotMeasure):
+        forecast_own.read(file)
 
 
 def test_the_picture_is_xml_and_names_every_policy() -> None:
