@@ -59,7 +59,7 @@ class Breakage:
         self._upload_what_is_no_manifest()
         self._publish_what_fails_under_load()
         self._stop_in_a_request()
-        self._until("RolloutStuck")
+        self._until("InferenceSlow", "RolloutStuck")  # before many quick answers hide the slow one
         with self._a_builder_that_hangs():
             self._until(*(expected - {"ColdStartOverBudget"}), meanwhile=self._load_the_candidate)
         self._stop_at_a_start()
