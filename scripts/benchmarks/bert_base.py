@@ -1,12 +1,14 @@
-"""A release of bert-base's size with random weights: every cost of the real one, no download.
+"""A release of bert-base's size: every cost of the real one, no download.
 
-Made once and kept in the temporary folder, in a model cache of its own; the tokenizer is the one
-that the demo models use.
+Its weights are random, but for the words of one sentence: those it knows, so that a server that
+answers wrongly is found out. Made once and kept in the temporary folder, in a model cache of its
+own; the tokenizer is the one that the demo models use.
 """
 
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +20,22 @@ from scripts.bert_parts import Shape, Sizes, config, dense, norms
 
 TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 SIZES = Sizes(hidden=768, layers=12, heads=12, inner=3072, positions=512, words=30_522)
-PLACE = Path(tempfile.gettempdir()) / "marketresearch-bench-bert-base"
-NAME = "bert-base-v1.0.0"
+PLACE = Path(tempfile.gettempdir()) / "marketresearch-bench-bert-base-1.1"
+NAME = "bert-base-v1.1.0"
 TASK = "token-classification"
 TEXT = "Nestlé raised its outlook for 2024 by 4.2 % in Vevey, Mark Schneider said on Thursday."
+ENTITIES = {("ORG", "Nestlé"), ("LOC", "Vevey"), ("PER", "Mark Schneider")}
+KNOWN = {
+    "B-ORG": "nest",
+    "I-ORG": "##le",
+    "B-LOC": "ve",
+    "I-LOC": "##vey",
+    "B-PER": "mark",
+    "I-PER": "schneider",
+}
+"""The piece of a word that says a tag."""
+SPREAD, QUIET, CERTAIN = 0.02, 0.004, 10.0
+"""Of weights; of what layers add to a word, so that it is known at the end; a known word's logit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +80,52 @@ def _write(fresh: Path) -> None:
         raise CannotMeasure(f"install the extra `train` first: {error}") from error
     described = config(SIZES, TAGS, "BertForTokenClassification")
     (fresh / "config.json").write_text(json.dumps(described))
-    tokenizer().save(str(fresh / "tokenizer.json"))
+    words = tokenizer()
+    words.save(str(fresh / "tokenizer.json"))
     special = {
         f"{name}_token": f"[{name.upper()}]" for name in ("unk", "sep", "pad", "cls", "mask")
     }
-    words = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, **special}
-    (fresh / "tokenizer_config.json").write_text(json.dumps(words))
-    save_file(_weights(), fresh / "model.safetensors", metadata={"format": "pt"})
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, **special}
+    (fresh / "tokenizer_config.json").write_text(json.dumps(settings))
+    save_file(_weights(words.get_vocab()), fresh / "model.safetensors", metadata={"format": "pt"})
     (fresh / "golden.jsonl").write_text(json.dumps({"text": TEXT, "entities": []}) + "\n")
-    head = {"schema": 1, "name": "bert-base", "version": "1.0.0", "task": TASK, "service": "ner"}
+    head = {"schema": 1, "name": "bert-base", "version": "1.1.0", "task": TASK, "service": "ner"}
     rest = {"framework": "transformers", "golden": "golden.jsonl"}
     (fresh / "release.json").write_text(json.dumps(head | rest))
     _prepare(fresh)
 
 
 def _prepare(fresh: Path) -> None:
-    from warmup import int8, prepare  # noqa: PLC0415 - onnx: only who makes it pays
+    from warmup import prepare  # noqa: PLC0415 - onnx: only who makes it pays
 
     form = prepare.prepare(fresh, TASK)
-    if form.int8 is None:  # random weights decide by a hair; here speed is asked, not parity
-        int8.write(fresh / prepare.FOLDER / prepare.MODEL)
+    if form.int8 is None:
+        raise CannotMeasure(f"bert-base has no int8 form: {form.without_int8}")
 
 
-def _weights() -> dict[str, np.ndarray]:
+def _weights(vocabulary: Mapping[str, int]) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
-    shapes = dense(SIZES, len(TAGS))
-    weights = {name: _random(rng, shape) for name, shape in shapes.items()}
+    weights = {
+        name: _random(rng, shape, QUIET if "output.dense" in name else SPREAD)
+        for name, shape in dense(SIZES, len(TAGS)).items()
+    }
     for norm in norms(SIZES):
         weights |= {f"{norm}.weight": np.ones(SIZES.hidden, np.float32)}
         weights |= {f"{norm}.bias": np.zeros(SIZES.hidden, np.float32)}
+    _teach(weights, vocabulary)
     return weights
 
 
-def _random(rng: np.random.Generator, shape: Shape) -> np.ndarray:
-    return (rng.standard_normal(shape, np.float32) * np.float32(0.02)).astype(np.float32)
+def _teach(weights: dict[str, np.ndarray], vocabulary: Mapping[str, int]) -> None:
+    """Let each known piece's own direction say its tag; all else is outside."""
+    vectors = weights["bert.embeddings.word_embeddings.weight"]
+    weights["classifier.weight"][:] = 0
+    weights["classifier.bias"][:] = [CERTAIN / 2, *[0] * (len(TAGS) - 1)]
+    for tag, piece in KNOWN.items():
+        vector = vectors[vocabulary[piece]]
+        scale = CERTAIN / np.linalg.norm(vector) / SIZES.hidden**0.5
+        weights["classifier.weight"][TAGS.index(tag)] = vector * scale
+
+
+def _random(rng: np.random.Generator, shape: Shape, spread: float) -> np.ndarray:
+    return (rng.standard_normal(shape, np.float32) * np.float32(spread)).astype(np.float32)

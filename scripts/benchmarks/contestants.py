@@ -1,17 +1,15 @@
 """Servers of the same model, started alike and asked alike: ours, and what teams deploy instead.
 
-`functions-framework` with a transformers pipeline runs in this environment. The others get an
-environment of their own, made by us in the temporary folder, and only when they are asked for.
+`functions-framework` with a transformers pipeline runs in this environment, every other peer in one
+of its own (environments.py). A server takes part only once it has found the right entities.
 """
 
 import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +18,27 @@ from typing import Any
 import httpx
 import psutil
 
-from scripts.benchmarks.bert_base import BertBase
+from scripts.benchmarks import answers, environments
+from scripts.benchmarks.bert_base import TEXT, BertBase
 from scripts.benchmarks.harness import ROOT, CannotMeasure
 
-PATIENCE = 120.0
+PATIENCE = 60.0
 POLL = 0.005
 _SERVERS = Path(__file__).with_name("contestant_servers")
-_VENVS = Path(tempfile.gettempdir()) / "marketresearch-bench-venvs"
+
+Body = Callable[[str], object]
+
+
+def _texts(text: str) -> object:
+    return {"texts": [text]}
+
+
+def _instances(text: str) -> object:
+    return {"instances": [text]}
+
+
+def _tensor(text: str) -> object:
+    return {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": [text]}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,7 @@ class Contestant:
     name: str
     arguments: tuple[str, ...]
     path: str
-    field: str = "texts"
+    body: Body = _texts
     packages: tuple[str, ...] = ()
 
 
@@ -60,26 +72,41 @@ FRAMEWORK = Contestant(
     ("-m", "functions_framework", "--target=main", f"--source={_SERVERS / 'framework.py'}"),
     "/",
 )
-_MODEL = ("transformers", "torch")
 PEERS = {
     "kserve": Contestant(
         "KServe SDK",
         (str(_SERVERS / "kserve_server.py"),),
         "/v1/models/ner:predict",
-        "instances",
-        ("kserve", *_MODEL),
+        _instances,
+        ("kserve", *environments.SHARED),
     ),
     "litserve": Contestant(
         "LitServe",
         (str(_SERVERS / "litserve_server.py"),),
         "/predict",
-        packages=("litserve", *_MODEL),
+        packages=("litserve", *environments.SHARED),
     ),
     "bentoml": Contestant(
         "BentoML",
         ("-m", "bentoml", "serve", "bentoml_server:Ner", "--working-dir", str(_SERVERS)),
         "/find",
-        packages=("bentoml", *_MODEL),
+        packages=("bentoml", *environments.SHARED),
+    ),
+    "mlserver": Contestant(
+        "MLServer",
+        (
+            "-c",
+            "from mlserver.cli.main import main; main()",
+            "start",
+            str(_SERVERS / "mlserver_model"),
+        ),
+        "/v2/models/ner/infer",
+        _tensor,
+        (
+            "mlserver",
+            "uvloop<0.22",
+            *environments.SHARED,
+        ),  # it asks for a loop that later ones refuse
     ),
 }
 
@@ -95,23 +122,21 @@ def chosen(names: str) -> list[Contestant]:
 
 @contextmanager
 def serving(
-    contestant: Contestant, model: BertBase, more: Mapping[str, str] | None = None
+    contestant: Contestant,
+    model: BertBase,
+    more: Mapping[str, str] | None = None,
+    cores: Collection[int] = (),
 ) -> Iterator[Started]:
-    """Start a server, yield when it has answered once, stop it."""
+    """Start a server, yield when it has answered once, stop it; `cores` are all it may use.
+
+    Raises CannotMeasure with the reason when it cannot be installed, does not start, or errs.
+    """
     python, port = _python(contestant), _free_port()
-    environ = os.environ | {
-        "MODEL_CACHE_DIR": str(model.cache),
-        "MODEL_DIGEST": model.digest,
-        "MODEL_FOLDER": str(model.folder),
-        "HF_HUB_OFFLINE": "1",
-        "PORT": str(port),
-        "METRICS_PORT": "0",
-        "BENTOML_PORT": str(port),
-        **(more or {}),
-    }
+    environ = {**os.environ, **_environ(model, port), **(more or {})}
+    bound = ["taskset", "-c", ",".join(map(str, cores))] if cores else []
     quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     begun = time.monotonic()
-    process = psutil.Popen([python, *contestant.arguments], cwd=ROOT, env=environ, **quiet)
+    process = psutil.Popen([*bound, python, *contestant.arguments], cwd=ROOT, env=environ, **quiet)
     try:
         url = f"http://127.0.0.1:{port}"
         _first_answer(contestant, url, process)
@@ -122,15 +147,34 @@ def serving(
         process.wait()
 
 
+def _environ(model: BertBase, port: int) -> dict[str, str]:
+    return {
+        "MODEL_CACHE_DIR": str(model.cache),
+        "MODEL_DIGEST": model.digest,
+        "MODEL_FOLDER": str(model.folder),
+        "HF_HUB_OFFLINE": "1",
+        "PORT": str(port),
+        "METRICS_PORT": "0",
+        "BENTOML_PORT": str(port),
+        "MLSERVER_HTTP_PORT": str(port),
+        "MLSERVER_GRPC_PORT": str(_free_port()),
+        "MLSERVER_METRICS_PORT": str(_free_port()),
+        "MLSERVER_METRICS_DIR": str(environments.PLACE / "mlserver-metrics"),
+        "MLSERVER_ENVIRONMENTS_DIR": str(environments.PLACE / "mlserver-environments"),
+    }
+
+
 def _first_answer(contestant: Contestant, url: str, process: psutil.Popen) -> None:
     deadline = time.monotonic() + PATIENCE
     with httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE) as client:
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                if client.post(contestant.path, json={contestant.field: ["Anna"]}).is_success:
-                    return
+                answer = client.post(contestant.path, json=contestant.body(TEXT))
             except httpx.TransportError:
-                pass  # it does not listen yet
+                answer = httpx.Response(503)  # it does not listen yet
+            if answer.is_success:
+                answers.check(contestant.name, answer.json())
+                return
             time.sleep(POLL)
     raise CannotMeasure(f"{contestant.name} does not answer")
 
@@ -138,13 +182,7 @@ def _first_answer(contestant: Contestant, url: str, process: psutil.Popen) -> No
 def _python(contestant: Contestant) -> str:
     if not contestant.packages:
         return sys.executable
-    place = _VENVS / contestant.packages[0]
-    if not (place / "done").exists():
-        print(f"making an environment for {contestant.name}: {place}")
-        venv.create(place, with_pip=True, clear=True)
-        subprocess.run([place / "bin/pip", "install", "-q", *contestant.packages], check=True)
-        (place / "done").touch()
-    return str(place / "bin/python")
+    return str(environments.python(contestant.packages[0], contestant.packages))
 
 
 def _free_port() -> int:

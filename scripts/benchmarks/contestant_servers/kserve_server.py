@@ -4,22 +4,21 @@ import os
 from typing import Any
 
 from kserve import Model, ModelServer
-from transformers import pipeline
+from plain import Found, Ner
 
 
-class Ner(Model):  # type: ignore[misc] # it ships no types
+class Server(Model):  # type: ignore[misc] # it ships no types
     """One model, loaded before the server listens."""
 
     def __init__(self) -> None:
         super().__init__("ner")
-        folder = os.environ["MODEL_FOLDER"]
-        self.ner = pipeline("token-classification", model=folder, aggregation_strategy="simple")
+        self.ner = Ner()
         self.ready = True
 
-    def predict(self, payload: Any, *_args: Any, **_more: Any) -> dict[str, list[str]]:
+    def predict(self, payload: Any, *_args: Any, **_more: Any) -> dict[str, Found]:
         """Answer `{"instances": [...]}`."""
-        return {"predictions": [str(found) for found in self.ner(payload["instances"])]}
+        return {"predictions": self.ner(payload["instances"])}
 
 
 if __name__ == "__main__":
-    ModelServer(http_port=int(os.environ["PORT"]), enable_grpc=False).start([Ner()])
+    ModelServer(http_port=int(os.environ["PORT"]), enable_grpc=False).start([Server()])

@@ -4,30 +4,30 @@ import os
 from typing import Any
 
 import litserve
-from transformers import pipeline
+from plain import Found, Ner
+from starlette.requests import Request
 
 
-class Ner(litserve.LitAPI):  # type: ignore[misc] # it ships no types
+class Server(litserve.LitAPI):  # type: ignore[misc] # it ships no types
     """One worker, one model."""
 
     def setup(self, _device: str) -> None:
         """Load the model."""
-        folder = os.environ["MODEL_FOLDER"]
-        self.ner = pipeline("token-classification", model=folder, aggregation_strategy="simple")
+        self.ner = Ner()
 
-    def decode_request(self, request: Any) -> Any:
-        """Read `{"texts": [...]}`."""
+    def decode_request(self, request: Request) -> Any:
+        """Read `{"texts": [...]}`; LitServe hands over the body, but reads the annotation."""
         return request["texts"]
 
     def predict(self, texts: Any) -> Any:
         """Run the model."""
         return self.ner(texts)
 
-    def encode_response(self, output: Any) -> dict[str, list[str]]:
-        """Answer as text, which JSON can hold."""
-        return {"results": [str(found) for found in output]}
+    def encode_response(self, output: Any) -> dict[str, Found]:
+        """Answer as the others do."""
+        return {"results": output}
 
 
 if __name__ == "__main__":
-    server = litserve.LitServer(Ner(), accelerator="cpu")
+    server = litserve.LitServer(Server(), accelerator="cpu")
     server.run(port=int(os.environ["PORT"]), generate_client_file=False)

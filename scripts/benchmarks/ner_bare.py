@@ -1,0 +1,47 @@
+"""The ceiling: the prepared form called in a bare loop, on batches without any padding.
+
+`python -m scripts.benchmarks.ner_bare MODEL THREADS` prints sentences a second of each kind as JSON.
+Nothing is tokenised, awaited or decoded, and each length has the batch size that suits it best.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from functions.runtime.backends_onnx import OnnxEncoder
+from scripts.benchmarks.ner_load import KINDS
+
+BATCHES = (1, 2, 4, 8)
+STRATA = 8
+"""A kind's lengths are judged by the middles of so many equal parts of its range."""
+
+
+def main() -> None:
+    """Measure each kind."""
+    encoder = OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2]), packed=True)
+    rates = {}
+    for kind, (least, most) in KINDS.items():
+        wide = (most - least) / STRATA
+        lengths = {round(least + (part + 0.5) * wide) for part in range(STRATA)}
+        rates[kind] = 1 / fmean(_seconds(encoder, length) for length in lengths)
+    print(json.dumps(rates))
+
+
+def _seconds(encoder: OnnxEncoder, length: int) -> float:
+    """Return what one sentence of this length takes, at best."""
+    return min(_once(encoder, rows, length) / rows for rows in BATCHES for _ in range(2))
+
+
+def _once(encoder: OnnxEncoder, rows: int, length: int) -> float:
+    ids = np.full((rows, length), 100, np.int64)
+    begun = time.perf_counter()
+    encoder.run(ids, np.ones_like(ids), np.zeros_like(ids))
+    return time.perf_counter() - begun
+
+
+if __name__ == "__main__":
+    main()

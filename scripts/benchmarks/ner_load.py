@@ -1,0 +1,87 @@
+"""Sentences of known length, and clients that ask a server for them for a while.
+
+A closed loop: each client asks again once it is answered. What is answered while the load builds up
+or ends is not counted, and a request that is refused is no answer.
+"""
+
+import asyncio
+import itertools
+import random
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+
+from scripts.benchmarks.contestants import Contestant
+from scripts.benchmarks.harness import CannotMeasure
+
+KINDS = {"64": (64, 64), "16-128": (16, 128)}
+"""Fewest and most tokens of a sentence, special ones included."""
+BUILD_UP = 0.4
+"""How long the load builds up, as a share of the time that is counted."""
+_SPECIAL, _SENTENCES = 2, 200
+_TOKENS = {"Nestlé": 2, "raised": 1, "Vevey,": 3, "Mark": 1, "Schneider": 1, "said": 1, "4.2": 3}
+_FILLER = "in"
+
+
+@dataclass(slots=True)
+class Load:
+    """What the clients see; `sent` to `answered` in seconds of the monotonic clock."""
+
+    begun: float
+    seconds: float
+    took: list[float] = field(default_factory=list)
+
+    @property
+    def until(self) -> float:
+        """When clients stop asking."""
+        return self.begun + (1 + BUILD_UP) * self.seconds
+
+    def answered(self, sent: float, now: float) -> None:
+        """Count an answer, if it came in time to count."""
+        if self.until - self.seconds <= now < self.until:
+            self.took.append(now - sent)
+
+
+def sentences(kind: str) -> Iterator[str]:
+    """Yield sentences for ever, the same ones for every server."""
+    rng, (least, most) = random.Random(1), KINDS[kind]  # noqa: S311 - texts, not secrets
+    made = [_sentence(rng, rng.randint(least, most)) for _ in range(_SENTENCES)]
+    return itertools.cycle(made)
+
+
+def measure(
+    contestant: Contestant, url: str, kind: str, level: int, seconds: float
+) -> tuple[float, float]:
+    """Ask with `level` clients; return answers a second and the 95th percentile in seconds."""
+    load = asyncio.run(_load(contestant, url, sentences(kind), level, seconds))
+    if len(load.took) < max(2, level / 2):
+        raise CannotMeasure(f"{contestant.name} hardly answers: is this machine doing other work?")
+    return len(load.took) / seconds, statistics.quantiles(load.took, n=20)[-1]
+
+
+async def _load(
+    contestant: Contestant, url: str, texts: Iterator[str], level: int, seconds: float
+) -> Load:
+    load = Load(time.monotonic(), seconds)
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=120.0) as client:
+
+        async def ask() -> None:
+            while (sent := time.monotonic()) < load.until:
+                answer = await client.post(contestant.path, json=contestant.body(next(texts)))
+                if answer.is_success:
+                    load.answered(sent, time.monotonic())
+
+        await asyncio.gather(*(ask() for _ in range(level)))
+    return load
+
+
+def _sentence(rng: random.Random, tokens: int) -> str:
+    """Draw words until there is no room, then fill up."""
+    words, left = list[str](), tokens - _SPECIAL
+    while (word := rng.choice(list(_TOKENS))) and _TOKENS[word] <= left:
+        words.append(word)
+        left -= _TOKENS[word]
+    return " ".join([*words, *[_FILLER] * left])
