@@ -36,6 +36,8 @@ def test_a_path_out_is_given_to_functions_that_exist_and_no_other(name: str) -> 
     for policy_name, spec in _policies(name).items():
         rules: list[Any] = spec["podSelector"].get("matchExpressions", [])
         chosen = {value for rule in rules for value in rule.get("values", [])}
+        one = spec["podSelector"].get("matchLabels", {}).get("serving.knative.dev/service")
+        chosen |= {one} if one else set()
         assert chosen <= services, policy_name
         if any("ipBlock" in to for rule in spec.get("egress", []) for to in rule.get("to", [])):
             outside[policy_name] = chosen
@@ -44,6 +46,7 @@ def test_a_path_out_is_given_to_functions_that_exist_and_no_other(name: str) -> 
         "source-to-sqs": set(),
         "api-server": {"rollout", "model-sync"},
         "service-changes-to-the-broker": set(),
+        "webhook-to-sns": {"s3-events"},
     }
 
 
