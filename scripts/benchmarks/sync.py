@@ -1,7 +1,9 @@
 """Fetching a model from a range server on loopback, hashing on, beside other tools; and its successor.
 
-Sizes in MB by `--sizes 430 2000`. Of awscrt, s3fs and obstore those take part that `--peers PYTHON`
-(default: this one) can import, each in a process of its own. The server is nginx: no Python there.
+Sizes in MB by `--sizes 430 2000`, `--rounds 4`. boto3 is this environment's; the others' is made once and
+kept in the temporary folder, or given by `--peers PYTHON`, of which those take part that it can import.
+Each has a process of its own, and no one flushes to disk; a release (the last table) is flushed.
+The server is nginx: no Python there.
 """
 
 import argparse
@@ -11,10 +13,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,13 +30,12 @@ from functions.registry.paths import MANIFEST
 from functions.registry.publish import describe
 from functions.registry.store import ModelStore, connect
 from knative.local.processes import server_port
-from scripts.benchmarks import sync_one
+from scripts.benchmarks import environments, sync_one
 from scripts.benchmarks.harness import ROOT, CannotMeasure, Options, Report
 
 BUCKET = "bench"
 SHARDS = 10
 MEGABYTE = 10**6
-ROUNDS = 5
 MEMORY_GOAL, SUCCESSOR_GOAL = 150, 0.15
 _CONFIG = """
 daemon off; pid {root}/pid; error_log {root}/errors; worker_processes 2;
@@ -61,15 +63,17 @@ class Server:
 
 
 def run(report: Report, options: Options) -> None:
-    """Measure every tool in turn, ROUNDS times, and the successor of a release."""
+    """Measure every tool in turn, several times, and the successor of a release."""
     parser = argparse.ArgumentParser(prog="./scripts/bench sync")
     parser.add_argument("--sizes", type=int, nargs="+", default=[430, 2000])
-    parser.add_argument("--peers", default=sys.executable)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--peers")
     chosen = parser.parse_args(options.rest)
+    peers = chosen.peers or str(environments.python("sync", sync_one.PACKAGES))
     with TemporaryDirectory() as scratch, nginx(Path(scratch)) as server:
         for size in chosen.sizes:
-            _beside_others(report, server, size, chosen.peers)
-            _successor(report, server, size)
+            _beside_others(report, server, size, _rounds(peers, chosen.rounds))
+            _successor(report, server, size, chosen.rounds)
             shutil.rmtree(server.models)
 
 
@@ -105,15 +109,22 @@ def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
     raise CannotMeasure(f"nginx did not start: {(server.root / 'errors').read_text()[-500:]}")
 
 
-def _beside_others(report: Report, server: Server, size: int, peers: str) -> None:
-    (server.models / "one-v1.0.0").mkdir()
+def _rounds(peers: str, count: int) -> list[list[tuple[str, str]]]:
+    """Return each round's tools with their Pythons; every round another one begins."""
+    own = {"ours", "boto3"}
+    tools = [(name, sys.executable if name in own else peers) for name in sync_one.TOOLS]
+    return [tools[turn % len(tools) :] + tools[: turn % len(tools)] for turn in range(count)]
+
+
+def _beside_others(
+    report: Report, server: Server, size: int, rounds: Sequence[Sequence[tuple[str, str]]]
+) -> None:
+    (server.models / "one-v1.0.0").mkdir(parents=True)
     _random_file(server.models / "one-v1.0.0" / "model.safetensors", size * MEGABYTE)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sync_one.TOOLS}
-    for _ in range(ROUNDS):
-        for name, measured in found.items():
-            python = sys.executable if name in {"ours", "boto3"} else peers
-            measured.extend(_one(server, name, python))
-    speeds = {name: _row(report, name, size, rounds) for name, rounds in found.items() if rounds}
+    for name, python in chain.from_iterable(rounds):
+        found[name].extend(_one(server, name, python))
+    speeds = {name: _row(report, name, size, items) for name, items in found.items() if items}
     others = {name: speed for name, speed in speeds.items() if name != "ours"}
     if others:
         best = max(others, key=lambda name: others[name])
@@ -127,6 +138,7 @@ def _one(server: Server, name: str, python: str) -> list[dict[str, float]]:
     key = "models/one-v1.0.0/model.safetensors"
     command = [python, "-m", sync_one.__name__, name, server.endpoint, BUCKET, key, str(target)]
     environ = {**os.environ, **sync_one.KEYS}
+    os.sync()  # what the last one left to be written is not this one's
     done = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
     )
@@ -153,13 +165,13 @@ def _row(report: Report, name: str, size: int, rounds: list[dict[str, float]]) -
     return hashed
 
 
-def _successor(report: Report, server: Server, size: int) -> None:
+def _successor(report: Report, server: Server, size: int, rounds: int) -> None:
     """Sync a release of ten shards, then one that has nine of them."""
     _release(server, "1.0.0", size)
     _release(server, "1.1.0", size, shared=server.models / "ner-v1.0.0")
     store = ModelStore(connect("s3", sync_one.KEYS | {"AWS_ENDPOINT_URL": server.endpoint}), BUCKET)
     firsts, seconds = [], []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         cache = ModelCache(server.root / f"cache{number}")
         firsts.append(_timed(store, cache, "ner-v1.0.0"))
         seconds.append(_timed(store, cache, "ner-v1.1.0"))

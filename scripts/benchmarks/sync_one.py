@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 REGION = "us-east-1"
+PACKAGES = ("awscrt", "obstore", "runai-model-streamer[s3]", "s3fs")
 UNAVAILABLE = 3
+PIECE = 8 << 20
 
 Download = Callable[[str, str, Path], None]
 
@@ -83,13 +85,31 @@ def obstore(endpoint: str) -> Download:
             access_key_id="test", secret_access_key="test", client_options={"allow_http": True},  # noqa: S106 - no secret
         )  # fmt: skip
         with target.open("wb") as file:
-            for piece in tool.get(store, key).stream(min_chunk_size=8 << 20):
+            for piece in tool.get(store, key).stream(min_chunk_size=PIECE):
                 file.write(piece)
 
     return download
 
 
-TOOLS = {tool.__name__: tool for tool in (ours, boto3, awscrt, s3fs, obstore)}
+def runai(endpoint: str) -> Download:
+    """Use NVIDIA's streamer: pieces at once into memory, written to where they belong."""
+    own = {"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+    os.environ.update(own | {"RUNAI_STREAMER_S3_USE_VIRTUAL_ADDRESSING": "0"})
+    package, client = module("runai_model_streamer"), module("boto3").client("s3")
+
+    def download(bucket: str, key: str, target: Path) -> None:
+        size = client.head_object(Bucket=bucket, Key=key)["ContentLength"]
+        sizes = [min(PIECE, size - start) for start in range(0, size, PIECE)]
+        chunks = package.FileChunks.contiguous(0, f"s3://{bucket}/{key}", 0, sizes)
+        with package.FileStreamer() as streamer, target.open("wb") as file:
+            streamer.stream_files([chunks])
+            for _, number, tensor in streamer.get_chunks():
+                os.pwrite(file.fileno(), tensor.numpy().data, number * PIECE)
+
+    return download
+
+
+TOOLS = {tool.__name__: tool for tool in (ours, boto3, awscrt, s3fs, obstore, runai)}
 
 
 def main(name: str, endpoint: str, bucket: str, key: str, target: str) -> int:
