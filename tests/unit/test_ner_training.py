@@ -11,7 +11,7 @@ from functions.ner.decode import Entity
 from scripts.training import batches, sentences, train
 from scripts.training.evaluate import score
 from scripts.training.examples import LABELS, TAGS, Example, Span, golden, join, parse
-from scripts.training.recipes import RECIPES, Recipe
+from scripts.training.recipes import RECIPES, Recipe, recipe
 
 TINY = Recipe("0.0.1", steps=4, batch=2)
 
@@ -127,3 +127,11 @@ def test_the_demo_has_three_releases_of_which_one_is_corrupted() -> None:
     assert [recipe.version for recipe in RECIPES] == ["1.0.0", "1.1.0", "1.2.0"]
     assert [recipe.corrupted for recipe in RECIPES] == [False, False, True]
     assert RECIPES[0].steps < RECIPES[1].steps
+
+
+def test_a_version_of_ones_own_is_trained_as_it_is_told_and_the_demos_as_they_were() -> None:
+    own = recipe("2.0.0-rc.1", steps=7, batch=4)
+    assert (own.name, own.steps, own.batch, own.corrupted) == ("ner-v2.0.0-rc.1", 7, 4, False)
+    assert recipe("1.2.0") == next(one for one in RECIPES if one.version == "1.2.0")
+    with pytest.raises(ValueError, match="two"):
+        recipe("two")
