@@ -40,6 +40,7 @@ async def run(platform: Platform) -> None:
         routes=[
             Route("/metrics", metrics_endpoint(platform.store, envoy)),
             Route("/targets", targets_endpoint(platform.store)),
+            Route("/v3/discovery:{subject}", envoy.discovery.answer, methods=["POST"]),
             Mount("/activate", app=scaler.activator),
         ]
     )

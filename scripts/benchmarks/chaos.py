@@ -1,8 +1,8 @@
 """Load while Services are deployed, split, deleted and killed at random: what is lost, what is left.
 
 `--seconds` (600) of it, repeatable by `--seed`. A request is lost when its caller gets no answer or
-a bad one; only at a process that was killed by SIGKILL in that moment is 503 the truth, counted
-apart. Before and afterwards nothing is deployed, and processes and open files are compared.
+a bad one; only at a process that was killed by SIGKILL in that moment is 503, or an answer that ends
+too early, the truth: counted apart. Before and afterwards nothing is deployed, and processes and open files are compared.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ CALLERS = 8
 QUIET_SECONDS = 9.0  # longer than the window, so that every Service sleeps now and then
 LONGEST = 0.3  # seconds that a function works
 AFTER_A_KILL = 0.1  # seconds until the routes know that a process is gone
+CUT = ("503", "RemoteProtocolError('peer closed connection without sending complete message body")
 CLOSING = 10.0  # seconds
 MOST_MORE_FILES = 8  # pools breathe; a leak of one a deployment is far more
 
@@ -149,7 +150,7 @@ async def _ask(local: Laptop, name: str, path: str) -> str:
 
 
 def _was_killed(asked: Asked, kills: Sequence[tuple[str, float]]) -> bool:
-    return asked.problem.startswith("503") and any(
+    return asked.problem.startswith(CUT) and any(
         name == asked.service and asked.began - AFTER_A_KILL <= at <= asked.ended
         for name, at in kills
     )

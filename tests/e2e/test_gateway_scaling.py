@@ -1,7 +1,10 @@
 """A function sleeps, wakes for whoever asks, and says why when it cannot. Real Envoy, real processes."""
 
 import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,17 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
 
 async def asleep(plane: Plane, revision: str = "web-00001") -> None:
     await until(lambda: plane.status(revision).get("actualReplicas") == 0 and not plane.pods())
+    await until(lambda: not functions())  # one that is drained may still answer
+
+
+def functions() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if "tiny_function" in line(p)]
+
+
+def line(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 async def test_an_unused_revision_goes_to_zero_stays_ready_and_wakes_for_a_request(
@@ -164,7 +178,9 @@ async def test_the_end_of_the_platform_ends_a_process_that_ignores_sigterm(tmp_p
     assert not psutil.pid_exists(pid)
 
 
-async def test_more_sleeping_services_than_a_user_may_watch_files(plane: Plane) -> None:
+async def test_of_many_sleeping_services_each_wakes_and_the_gateway_watches_no_file(
+    plane: Plane,
+) -> None:
     for number in range(150):
         name = f"s{number}-00001"
         plane.revision(name)
@@ -173,3 +189,11 @@ async def test_more_sleeping_services_than_a_user_may_watch_files(plane: Plane) 
     for number in (0, 149):
         answer = await plane.answered(f"s{number}.ns.localhost")
         assert answer.text.startswith(f"s{number}-00001")
+    opened = open_files_of_the_gateway(plane)
+    assert opened
+    assert "anon_inode:inotify" not in opened  # a user has 128 of them, an editor some dozens
+
+
+def open_files_of_the_gateway(plane: Plane) -> list[str]:
+    pid = json.loads((plane.data / "run" / "pids" / "envoy.json").read_text())["pid"]
+    return [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()]  # noqa: PTH115 - not a path

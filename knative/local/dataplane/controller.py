@@ -17,8 +17,8 @@ from knative.local.pods import PodRunner, Replica
 from knative.local.store import Object, Store
 
 QUIET_TIMES = 2
-# Envoy watches a file for each Revision's replicas, and Linux gives a user 128 watchers: so only
-# those that run, and the last that did, have one.
+# Envoy holds a question open for the replicas of each Revision that it knows: so it knows those that
+# run, and the last that did.
 SLEEPERS_KEPT = 32
 FIXED = {
     "broker-ingress.knative-eventing.svc.cluster.local": "broker-ingress",
@@ -142,7 +142,7 @@ class DataPlane:
         if revision:
             self._known[key] = _target(key, revision, endpoints)
         elif replicas:  # deleted, its last requests still run
-            self._known[key] = Target(key, endpoints, self._known[key].concurrency)
+            self._known[key] = replace(self._known[key], endpoints=endpoints)
         else:
             del self._known[key]
 

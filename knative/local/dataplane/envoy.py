@@ -1,4 +1,4 @@
-"""Envoy's process, and its configuration by files.
+"""Envoy's process, and the order in which it is given a configuration.
 
 The rule: a push returns only when Envoy has said that it runs with what was pushed, and the
 steps of a push never leave a request without a place to go: first what is new, then the routes,
@@ -6,7 +6,6 @@ then what is no longer needed.
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
@@ -18,14 +17,14 @@ import httpx
 
 from knative.local.dataplane import bootstrap, stats
 from knative.local.dataplane.bootstrap import Ports
-from knative.local.dataplane.routing import Json, Key, Resources, file_name
+from knative.local.dataplane.discovery import CLUSTERS, ROUTES, Discovery
+from knative.local.dataplane.routing import Json, Key, Resources
 from knative.local.dataplane.stats import Reading
 from knative.local.processes import Process, Spawn
 
 log = logging.getLogger(__name__)
 
-ACCEPT_TIMEOUT = 10.0  # seconds until a configuration that Envoy does not take is called refused
-POLL = 0.004
+ACCEPT_TIMEOUT = 10.0  # seconds until a push goes on without Envoy's word
 
 
 class Envoy:
@@ -35,26 +34,26 @@ class Envoy:
         self._data = data
         self._files = data / "run" / "envoy"
         self._ports = ports
-        self._written: dict[str, str] = {}  # file → version
         self._clusters: Mapping[str, Json] = {}  # what Envoy was last told
+        self.discovery = Discovery()
         self.admin = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{ports.admin}", trust_env=False, timeout=5
         )
 
     def prepare(self, first: Resources) -> None:
-        """Write the files that Envoy reads at its start."""
-        (self._files / "eds").mkdir(parents=True, exist_ok=True)
-        start = bootstrap.bootstrap(self._ports, str(self._files))
-        (self._files / "bootstrap.json").write_text(json.dumps(start))
-        self._write_endpoints(first.endpoints)
-        self._write_clusters(first.clusters)
-        self._write("rds.json", [first.routes])
+        """Make what Envoy reads, and asks for, at its start."""
+        self._files.mkdir(parents=True, exist_ok=True)
+        (self._files / "bootstrap.json").write_text(json.dumps(bootstrap.bootstrap(self._ports)))
+        self._offer_endpoints(first.endpoints)
+        self._offer_clusters(first.clusters)
+        self.discovery.offer(ROUTES, [first.routes])
 
     async def run(self) -> None:
         """Keep Envoy running until cancelled; it dies with us."""
         logs = self._data / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         while True:
+            self.discovery.forget()
             with (logs / "envoy.log").open("ab") as out:
                 process = await Process.start(self._spawn(), self._data, out)
             try:
@@ -102,61 +101,30 @@ class Envoy:
     async def push(self, want: Resources) -> None:
         """Bring Envoy to `want`; return when it has taken it."""
         early = (n for n, e in want.endpoints.items() if n not in self._clusters or _healthy(e))
-        self._write_endpoints({name: want.endpoints[name] for name in early})
-        self._write_clusters({**self._clusters, **want.clusters})
-        await self._taken()
-        self._write("rds.json", [want.routes])
-        await self._taken()
-        self._write_endpoints(want.endpoints)
-        self._write_clusters(want.clusters)
-        await self._taken()
+        self._offer_endpoints({name: want.endpoints[name] for name in early})
+        self._offer_clusters({**self._clusters, **want.clusters})
+        await self._settled()
+        self.discovery.offer(ROUTES, [want.routes])
+        await self._settled()
+        self._offer_endpoints(want.endpoints)
+        self._offer_clusters(want.clusters)
+        await self._settled()
 
-    def _write_clusters(self, clusters: Mapping[str, Json]) -> None:
-        for gone in self._clusters.keys() - clusters.keys():
-            self._written.pop(f"eds/{file_name(gone)}", None)
-            (self._files / "eds" / file_name(gone)).unlink(missing_ok=True)
-        self._write("cds.json", [*clusters.values()])
+    def _offer_clusters(self, clusters: Mapping[str, Json]) -> None:
+        self.discovery.withdraw(self._clusters.keys() - clusters.keys())
+        self.discovery.offer(CLUSTERS, [*clusters.values()])
         self._clusters = clusters
 
-    def _write_endpoints(self, endpoints: Mapping[str, Json]) -> None:
+    def _offer_endpoints(self, endpoints: Mapping[str, Json]) -> None:
         for name, assignment in endpoints.items():
-            self._write(f"eds/{file_name(name)}", [assignment])
+            self.discovery.offer(name, [assignment])
 
-    def _write(self, name: str, resources: list[Json]) -> None:
-        body = json.dumps(resources, sort_keys=True)
-        version = hashlib.sha256(body.encode()).hexdigest()[:16]
-        if self._written.get(name) == version:
-            return
-        self._written[name] = version
-        fresh = self._files / f"{name}.new"
-        fresh.write_text(f'{{"version_info": "{version}", "resources": {body}}}')
-        fresh.rename(self._files / name)  # Envoy watches for renames: it never reads half a file
-
-    async def _taken(self) -> None:
+    async def _settled(self) -> None:
         try:
             async with asyncio.timeout(ACCEPT_TIMEOUT):
-                # Envoy can only be asked, it does not tell.
-                while self._expected() - await self._running():  # noqa: ASYNC110
-                    await asyncio.sleep(POLL)
+                await self.discovery.settled()
         except TimeoutError:
-            log.exception("Envoy did not take a configuration, see logs/envoy.log")
-
-    def _expected(self) -> set[tuple[str, str]]:
-        names = {"cds.json": "cluster_manager.cds", "rds.json": "http.gateway.rds.gateway"}
-        names |= {f"eds/{file_name(n)}": f"cluster.{n}" for n in self._clusters}
-        return {
-            (f"{names[file]}.version_text", version)
-            for file, version in self._written.items()
-            if file in names
-        }
-
-    async def _running(self) -> set[tuple[str, str]]:
-        try:
-            answer = await self.admin.get("/stats?type=TextReadouts&filter=version_text")
-        except httpx.TransportError:
-            return set()
-        lines = (line.partition(": ") for line in answer.text.splitlines())
-        return {(name, version.strip('"')) for name, _, version in lines}
+            log.exception("Envoy says nothing of its configuration, see logs/envoy.log")
 
 
 def _healthy(assignment: Json) -> bool:

@@ -22,6 +22,17 @@ UNLIMITED = 1 << 30
 # picked for a request that is then lost.
 UPSTREAM_IDLE = "1s"
 NOT_FOUND = "no Route has this host name"
+CONFIGURATION = "configuration"
+SOURCE: Json = {  # where Envoy asks for what changes, again as soon as it has an answer
+    "api_config_source": {
+        "api_type": "REST",
+        "transport_api_version": "V3",
+        "cluster_names": [CONFIGURATION],
+        "refresh_delay": "0.001s",
+        "request_timeout": "3600s",
+    },
+    "resource_api_version": "V3",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,18 +245,8 @@ def _direct_cluster(target: Target) -> Json:
         **base_cluster(name, h2c=target.h2c, limit=target.concurrency),
         "type": "EDS",
         "lb_policy": "LEAST_REQUEST",
-        "eds_cluster_config": {
-            "eds_config": {
-                "path_config_source": {"path": f"eds/{file_name(name)}"},
-                "resource_api_version": "V3",
-            }
-        },
+        "eds_cluster_config": {"eds_config": SOURCE},
     }
-
-
-def file_name(name: str) -> str:
-    """Name the file that holds a cluster's endpoints (Kubernetes names have no underscore)."""
-    return name.replace("/", "_") + ".json"
 
 
 def base_cluster(name: str, *, h2c: bool = False, limit: int = 0) -> Json:
