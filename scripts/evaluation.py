@@ -2,13 +2,14 @@
 
 A question of the set names the `documents` that answer it, a `span` that a citation of one of them has
 to hold, and an `answer` that the text has to hold. Questions without documents have to be refused.
+Weights are chosen on `questions.jsonl` and on nothing else; what they are worth, `questions_held_out.jsonl` says.
 """
 
 import argparse
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from scripts.corpus_index import build
 from scripts.environment import ROOT
 from scripts.quality import Quality, right_span, score
 
+SETS = [ROOT / "scripts/questions.jsonl", ROOT / "scripts/questions_held_out.jsonl"]
 TOP_K = (3, DEFAULT_TOP_K, 12, 50)
 NEAREST = 3
 Question = Mapping[str, Any]
@@ -36,8 +38,9 @@ Question = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All questions asked with one `top_k`; `hit` is the share with a right chunk among the nearest 3."""
+    """A set asked with one `top_k`; `hit` is the share with a right chunk among the nearest 3."""
 
+    questions: str
     top_k: int
     hit: float
     quality: Quality
@@ -48,30 +51,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; exit code 0 whatever it says."""
     parser = argparse.ArgumentParser(prog="./scripts/eval", description=__doc__)
     parser.add_argument("--corpus", type=Path, default=ROOT / "scripts/corpus")
-    parser.add_argument("--questions", type=Path, default=ROOT / "scripts/questions.jsonl")
+    parser.add_argument("--questions", type=Path, nargs="+", default=SETS)
     parser.add_argument("--embedder", type=Path, default=ROOT / "models/embedder-v1.0.0")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     given = parser.parse_args(arguments)
-    questions = [json.loads(line) for line in given.questions.read_text("utf-8").splitlines()]
-    runs = evaluate(given.corpus, questions, _embedder(given.embedder))
-    _show(runs, questions)
+    embedder, runs = _embedder(given.embedder), list[Run]()
+    for file in given.questions:
+        questions = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        found = evaluate(given.corpus, questions, embedder, file.stem)
+        _show(found, questions)
+        runs += found
     if given.json:
         given.json.write_text(json.dumps({"rows": [asdict(run) for run in runs]}, indent=2) + "\n")
     return 0
 
 
 def evaluate(
-    corpus: Path, questions: Sequence[Question], embedder: Embedder, top_k: Iterable[int] = TOP_K
+    corpus: Path, questions: Sequence[Question], embedder: Embedder, name: str
 ) -> list[Run]:
-    """Index `corpus` and ask everything, once for each of `top_k`."""
+    """Index `corpus` and ask everything of the set `name`, once for each of TOP_K."""
     with tempfile.TemporaryDirectory(prefix="eval-") as folder:
         index = Index(build(corpus, embedder, Path(folder)), embedder.digest, "exact")
         research = Research(embedder, index, Ner("", 1.0), (Extractive(),), patience=0.0)
         hit = _hit(research, questions)
-        return [asyncio.run(_run(research, questions, number, hit)) for number in top_k]
+        asked = [asyncio.run(_run(research, questions, number)) for number in TOP_K]
+        return [Run(name, top_k, hit, *rest) for top_k, rest in zip(TOP_K, asked, strict=True)]
 
 
-async def _run(research: Research, questions: Sequence[Question], top_k: int, hit: float) -> Run:
+async def _run(
+    research: Research, questions: Sequence[Question], top_k: int
+) -> tuple[Quality, tuple[str, ...]]:
     bodies = []
     for question in questions:
         draft = await research.draft(ResearchRequest(question["question"], top_k))
@@ -81,7 +90,7 @@ async def _run(research: Research, questions: Sequence[Question], top_k: int, hi
         for question, body in zip(questions, bodies, strict=True)
         if not right_span(question, body)
     )
-    return Run(top_k, hit, score(questions, bodies), tuple(missed))
+    return score(questions, bodies), tuple(missed)
 
 
 def _hit(research: Research, questions: Sequence[Question]) -> float:
@@ -108,9 +117,8 @@ def _embedder(release: Path) -> Embedder:
 
 def _show(runs: Sequence[Run], questions: Sequence[Question]) -> None:
     unknown = sum(not question["documents"] for question in questions)
-    print(
-        f"{len(questions) - unknown} questions that the corpus answers, {unknown} that it does not"
-    )
+    name, known = runs[0].questions, len(questions) - unknown
+    print(f"{name}: {known} questions that the corpus answers, {unknown} that it does not")
     table = Table("top_k", "hit@3", "cited@3", "span", "text", "answered", "refused")
     for run in runs:
         quality = run.quality

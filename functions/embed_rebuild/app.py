@@ -24,7 +24,8 @@ from functions.embed_rebuild.corpus import Bucket
 from functions.embed_rebuild.rebuild import rebuild
 from functions.embed_rebuild.settings import Settings
 from functions.index.embedder import Embedder, open_embedder
-from functions.index.metrics import INDEX_CHECKED
+from functions.index.homes import home
+from functions.index.metrics import INDEX_CHECKED, tell_size
 from functions.index.store import Busy, IndexStore, Superseded
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
@@ -105,7 +106,9 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Rebuilds]:
     """Open the bucket's client; an embedder is opened by the first rebuild that needs it."""
     settings = Settings.from_env(environ)
     bucket = await asyncio.to_thread(Bucket, settings.bucket, settings.prefix)
-    builder = Builder(settings, IndexStore(settings.index_dir), bucket, {})
+    store = IndexStore(settings.index_dir, home(settings.chroma_url))
+    tell_size(store.size)
+    builder = Builder(settings, store, bucket, {})
     yield Rebuilds(builder, Coalescer(builder.run))
 
 

@@ -1,11 +1,10 @@
 """Chunks and vectors → a checked generation folder; nothing here makes it current.
 
 A generation is refused unless every chunk is in Chroma exactly once and Chroma finds what exact
-search finds. Chroma's folder starts as a copy of the generation before, since adding what is new is
-many times faster than adding everything; if that copy searches badly, it is built from nothing.
+search finds. Where its collection started as a copy of the one before and searches badly, it is
+built from nothing.
 """
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,37 +13,38 @@ import numpy as np
 
 from functions.index import chroma
 from functions.index.chunks import Chunk
-from functions.index.generation import CHROMA, Vectors
+from functions.index.generation import Vectors
+from functions.index.homes import Home
 from functions.runtime.errors import Unavailable
 
 RECALL_FLOOR = 0.95
 NEIGHBOURS, SAMPLES = 10, 200
+TOGETHER = 20
+"""Queries that are compared with all vectors at once: quicker than one by one, and little memory."""
 NOISE = 0.3
 """Length of what is added to a chunk's unit vector to make a query: near it, yet not it."""
 
 
 def build_chroma(
-    folder: Path, previous: Path | None, chunks: Sequence[Chunk], vectors: Vectors
+    home: Home, folder: Path, previous: Path | None, chunks: Sequence[Chunk], vectors: Vectors
 ) -> float:
-    """Fill `folder`/chroma and return its recall; raises Unavailable when it is not good enough."""
-    target = folder / CHROMA
-    if previous is not None and (previous / CHROMA).is_dir():
-        shutil.copytree(previous / CHROMA, target)
-        found = _fill(target, chunks, vectors)
-        if found >= RECALL_FLOOR:
-            return found
-        shutil.rmtree(target)
-    found = _fill(target, chunks, vectors)
+    """Fill the collection of `folder` and return its recall; raises Unavailable when it is too low."""
+    found = _fill(home, folder, previous, chunks, vectors)
+    if found < RECALL_FLOOR and previous is not None:
+        home.drop(folder)
+        found = _fill(home, folder, None, chunks, vectors)
     if found < RECALL_FLOOR:
         raise Unavailable(f"the new index was refused: its recall@{NEIGHBOURS} is {found:.3f}")
     return found
 
 
-def _fill(target: Path, chunks: Sequence[Chunk], vectors: Vectors) -> float:
+def _fill(
+    home: Home, folder: Path, previous: Path | None, chunks: Sequence[Chunk], vectors: Vectors
+) -> float:
     ids = chroma.record_ids(chunks)
-    with chroma.collection(target) as records:
+    with home.create(folder, previous) as records:
         chroma.reconcile(records, ids, vectors)
-        present = sorted(records.get(include=[])["ids"])
+        present = sorted(chroma.present(records))
         if present != sorted(ids):
             raise Unavailable(f"the new index was refused: {len(present)} of {len(ids)} chunks")
         return recall(records, ids, vectors) if ids else 1.0
@@ -58,11 +58,13 @@ def recall(records: Any, ids: Sequence[str], vectors: Vectors) -> float:
     count = min(NEIGHBOURS, len(ids))
     queries = _queries(vectors)
     row_of = {name: row for row, name in enumerate(ids)}
-    hits = 0
-    for query, names in zip(queries, chroma.nearest(records, queries, count), strict=True):
-        nearness = vectors @ query
-        last = np.partition(nearness, -count)[-count]
-        hits += sum(bool(nearness[row_of[name]] >= last - 1e-5) for name in names)
+    hits, answers = 0, chroma.nearest(records, queries, count)
+    for start in range(0, len(queries), TOGETHER):
+        nearness = vectors @ queries[start : start + TOGETHER].T
+        least = np.partition(nearness, -count, axis=0)[-count] - 1e-5
+        for place, names in enumerate(answers[start : start + TOGETHER]):
+            rows = [row_of[name] for name in names]
+            hits += int(np.count_nonzero(nearness[rows, place] >= least[place]))
     return hits / (count * len(queries))
 
 

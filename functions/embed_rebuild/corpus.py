@@ -34,10 +34,14 @@ LARGEST = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An object of the bucket, and the chunks of its documents."""
+    """An object of the bucket, and the chunks of its documents.
+
+    `place` is the row of its first chunk in the generation that knew it; None for what was read now.
+    """
 
     source: Source
     chunks: tuple[Chunk, ...]
+    place: int | None = None
 
 
 class Documents(Protocol):
@@ -95,8 +99,9 @@ def remembered(previous: Generation) -> dict[Entry, Part]:
         return {}
     known, place = dict[Entry, Part](), 0
     for source in sources.read(previous.path):
-        known[source.entry] = Part(source, previous.content.chunks[place : place + source.chunks])
-        place += source.chunks
+        end = place + source.chunks
+        known[source.entry] = Part(source, previous.content.chunks[place:end], place)
+        place = end
     return known
 
 
@@ -113,7 +118,7 @@ def gather(
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         parts = tuple(part for part in pool.map(one, entries) if part is not None)
-    reused = sum(part.source.entry in known for part in parts)
+    reused = sum(part.place is not None for part in parts)
     OBJECTS.labels(result="unchanged").inc(reused)
     OBJECTS.labels(result="read").inc(len(parts) - reused)
     return parts

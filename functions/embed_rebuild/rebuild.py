@@ -8,26 +8,36 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from eventing.events import IndexRebuilt
-from functions.embed_rebuild import corpus
+from functions.embed_rebuild import content, corpus
 from functions.embed_rebuild.build import build_chroma
 from functions.embed_rebuild.corpus import Documents, Part
 from functions.embed_rebuild.documents import READER
-from functions.embed_rebuild.vectors import VectorCache
-from functions.index import generation, sources
-from functions.index.chunks import CHUNKER, Chunk, quotable
+from functions.embed_rebuild.vectors import SLACK, VectorCache
+from functions.index import chroma, generation, sources
+from functions.index.chunks import CHUNKER, Chunk
 from functions.index.embedder import Embedder
-from functions.index.metrics import INDEX_SIZE
 from functions.index.sources import Entry
 from functions.index.store import IndexStore
+from functions.runtime.errors import Unavailable
 
 log = logging.getLogger(__name__)
 VECTORS_FILE = "vectors.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What will be published: `embedded` chunks are new, `recall` is Chroma's."""
+
+    parts: tuple[Part, ...]
+    content: generation.Content
+    embedded: int
+    recall: float
 
 
 def rebuild(
@@ -41,104 +51,91 @@ def rebuild(
     with store.building(now) as folder:
         current = store.manifest(embedder.digest)
         entries = bucket.listing()
-        if current is not None and _same(current, entries):
-            INDEX_SIZE.labels().set(current.chunks)
+        if current is not None and _same(store, current, entries):
             return None
+        built = _built(store, bucket, embedder, folder, entries)
+        manifest = _manifest(folder, embedder, built, now)
+        sources.write(folder, [part.source for part in built.parts])
+        generation.write(folder, manifest, built.content)
         expected = None if current is None else current.generation
-        previous = None if expected is None else store.path(expected)
-        parts = corpus.gather(bucket, entries, _known(store, embedder))
-        cache = VectorCache(store.root / VECTORS_FILE)
-        content, embedded = _embedded(cache, embedder, parts)
-        recall = build_chroma(folder, previous, content.chunks, content.vectors)
-        counts = (len(content.chunks), embedded, recall)
-        manifest = _manifest(folder, embedder, parts, counts, now)
-        sources.write(folder, [part.source for part in parts])
-        generation.write(folder, manifest, content)
         name = store.publish(folder, embedder.digest, expected)
-        _tidy(store, cache, embedder, content)
+        _tidy(store, embedder, built.content)
     return _report(manifest, name, time.monotonic() - started)
 
 
-def _same(current: generation.Manifest, entries: list[Entry]) -> bool:
-    built = (current.corpus, current.chunker, current.reader)
-    return built == (corpus.digest(entries), CHUNKER, READER)
+def _same(store: IndexStore, current: generation.Manifest, entries: list[Entry]) -> bool:
+    """Tell whether `current` is what would be built: all of it is there, and of this very corpus."""
+    made = (current.corpus, current.chunker, current.reader)
+    asked = (corpus.digest(entries), CHUNKER, READER)
+    return made == asked and store.home.has(store.path(current.generation))
 
 
-def _known(store: IndexStore, embedder: Embedder) -> dict[Entry, Part]:
+def _built(
+    store: IndexStore, bucket: Documents, embedder: Embedder, folder: Path, entries: list[Entry]
+) -> _Built:
+    """Read, embed, and fill Chroma: its import and its work go on while something is embedded."""
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(chroma.load)
+        previous, known = _previous(store, embedder)
+        parts = corpus.gather(bucket, entries, known)
+        filling: list[Future[float]] = []
+
+        def fill(chunks: Sequence[Chunk], vectors: generation.Vectors) -> None:
+            before = previous.path if previous else None
+            arguments = (store.home, folder, before, chunks, vectors)
+            filling.append(aside.submit(build_chroma, *arguments))
+
+        old = previous.content if previous else None
+        cache = VectorCache(store.root / VECTORS_FILE)
+        found, embedded = content.build(cache, embedder, parts, old, fill)
+        return _Built(parts, found, embedded, filling[0].result())
+
+
+def _previous(
+    store: IndexStore, embedder: Embedder
+) -> tuple[generation.Generation | None, dict[Entry, Part]]:
     """Return what need not be read again; a generation that cannot be opened is no reason to fail."""
     try:
         previous = store.open(embedder.digest)
-        return {} if previous is None else corpus.remembered(previous)
+        return previous, {} if previous is None else corpus.remembered(previous)
     except (OSError, ValueError, LookupError, TypeError):
         log.warning("the generation before cannot be read: all documents are", exc_info=True)
-        return {}
-
-
-def _embedded(
-    cache: VectorCache, embedder: Embedder, parts: Sequence[Part]
-) -> tuple[generation.Content, int]:
-    """Embed; returns also how many chunks had to be embedded now."""
-    pieces = tuple(chunk for part in parts for chunk in part.chunks)
-    counts, texts = _texts(pieces)
-    vectors, fresh = cache.vectors(embedder, texts)
-    borders = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    content = generation.Content(
-        chunks=pieces,
-        vectors=vectors[: len(pieces)],
-        borders=borders,
-        sentences=vectors[len(pieces) :].astype(np.float16),
-    )
-    return content, sum(fresh[: len(pieces)])
-
-
-def _texts(pieces: tuple[Chunk, ...]) -> tuple[list[int], list[str]]:
-    """Return how many sentences each chunk has, and all that is embedded: chunks, then sentences."""
-    spans = [quotable(chunk) for chunk in pieces]
-    quotes = [
-        chunk.text[span.start - chunk.start : span.end - chunk.start]
-        for chunk, found in zip(pieces, spans, strict=True)
-        for span in found
-    ]
-    return [len(found) for found in spans], [chunk.embedded_text for chunk in pieces] + quotes
+        return None, {}
 
 
 def _manifest(
-    folder: Path,
-    embedder: Embedder,
-    parts: Sequence[Part],
-    counts: tuple[int, int, float],
-    now: datetime,
+    folder: Path, embedder: Embedder, built: _Built, now: datetime
 ) -> generation.Manifest:
-    count, embedded, recall = counts
+    found = [part.source for part in built.parts]
     return generation.Manifest(
-        generation=folder.name.removeprefix(".building-"),
+        generation=generation.name_of(folder),
         embedder=embedder.digest,
         embedder_version=embedder.version,
         chunker=CHUNKER,
-        corpus=corpus.digest(part.source.entry for part in parts),
-        documents=sum(part.source.documents for part in parts),
-        chunks=count,
-        embedded=embedded,
-        recall=round(recall, 4),
+        corpus=corpus.digest(source.entry for source in found),
+        documents=sum(source.documents for source in found),
+        chunks=len(built.content.chunks),
+        embedded=built.embedded,
+        recall=round(built.recall, 4),
         created_at=now.isoformat(timespec="seconds"),
-        skipped=tuple(skipped for part in parts for skipped in part.source.skipped),
+        skipped=tuple(skipped for source in found for skipped in source.skipped),
         reader=READER,
     )
 
 
-def _tidy(
-    store: IndexStore, cache: VectorCache, embedder: Embedder, content: generation.Content
-) -> None:
+def _tidy(store: IndexStore, embedder: Embedder, found: generation.Content) -> None:
     """Remove what is left over; a fault here must not fail a rebuild that has happened."""
     try:
         store.prune(embedder.digest)
-        cache.keep(_texts(content.chunks)[1], embedder.digest)
-    except (OSError, sqlite3.Error):
+        cache = VectorCache(store.root / VECTORS_FILE)
+        used = len(found.chunks) + len(found.sentences)
+        if cache.size(embedder.digest) > SLACK * used:
+            cache.keep(content.texts(found.chunks), embedder.digest)
+    except (OSError, sqlite3.Error, Unavailable):
         log.exception("old generations were not removed; the next rebuild tries again")
 
 
 def _report(manifest: generation.Manifest, name: str, seconds: float) -> IndexRebuilt:
-    INDEX_SIZE.labels().set(manifest.chunks)
     for skipped in manifest.skipped:
         log.warning("skipped %s: %s", skipped.document, skipped.reason)
     report = IndexRebuilt(

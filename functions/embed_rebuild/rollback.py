@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.index.generation import Manifest
-from functions.index.metrics import INDEX_SIZE
 from functions.index.store import IndexStore
 from functions.runtime.errors import BadRequest, Conflict, Invalid, NotFound
 
@@ -60,7 +59,6 @@ def roll_back(store: IndexStore, wanted: Wanted) -> dict[str, str]:
         raise NotFound("there is no index for this embedder")
     chosen = choose(store.generations(embedder), current, wanted.generation)
     store.swap(embedder, current, chosen.generation)
-    INDEX_SIZE.labels().set(chosen.chunks)
     return {"embedder": embedder, "generation": chosen.generation, "replaced": current}
 
 

@@ -17,6 +17,8 @@ class Settings:
     """`INDEX_DIR`: the index's folder, shared with `inference`. Required."""
     model_cache_dir: Path
     """`MODEL_CACHE_DIR`: the model cache. Required."""
+    chroma_url: str
+    """`CHROMA_URL`: a Chroma server for the vectors. Empty, the default: Chroma is embedded, in `INDEX_DIR`."""
     embedder_digest: str
     """`EMBEDDER_DIGEST`: build for this embedder only. Default: the newest one in the cache, and
     those that have an index already."""
@@ -31,6 +33,7 @@ class Settings:
             prefix=environ.get("DOCUMENTS_PREFIX", "documents/"),
             index_dir=Path(environ["INDEX_DIR"]),
             model_cache_dir=Path(environ["MODEL_CACHE_DIR"]),
+            chroma_url=environ.get("CHROMA_URL", ""),
             embedder_digest=environ.get("EMBEDDER_DIGEST", ""),
             threads=int(environ.get("EMBED_THREADS", "0")),
         )

@@ -7,6 +7,7 @@ point into the document; nothing but white space lies between neighbours, so not
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 CHUNKER = "sentences-v1"  # part of every content key: change it when the cutting changes
 CHUNK_CHARACTERS = 600  # about 130 word pieces, well inside MiniLM's 256
@@ -64,6 +65,10 @@ class Chunk:
     def embedded_text(self) -> str:
         """What the embedder reads: the title says what a lone paragraph is about."""
         return f"{self.title}\n{self.text}" if self.title else self.text
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields by name; `asdict` copies each value, which thousands of chunks feel."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[Span]:

@@ -23,6 +23,8 @@ from functions.index.chunks import Chunk
 
 MANIFEST, CHUNKS, CHROMA = "generation.json", "chunks.jsonl", "chroma"
 VECTORS, SENTENCES, BORDERS = "vectors.npy", "sentences.npy", "borders.npy"
+BUILDING = ".building-"
+"""How the folder of a generation begins that is not finished; no reader looks there."""
 Vectors = NDArray[np.float32]
 
 
@@ -79,11 +81,16 @@ class Generation:
     content: Content
 
 
+def name_of(folder: Path) -> str:
+    """Return the generation's name, which its folder has from the beginning."""
+    return folder.name.removeprefix(BUILDING)
+
+
 def write(path: Path, manifest: Manifest, content: Content) -> None:
     """Write everything but Chroma's part into `path`, the manifest last."""
     with (path / CHUNKS).open("w", encoding="utf-8") as lines:
         for chunk in content.chunks:
-            lines.write(json.dumps(asdict(chunk), ensure_ascii=False) + "\n")
+            lines.write(json.dumps(chunk.fields(), ensure_ascii=False) + "\n")
     np.save(path / VECTORS, content.vectors)
     np.save(path / BORDERS, content.borders)
     np.save(path / SENTENCES, content.sentences)

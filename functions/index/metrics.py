@@ -1,4 +1,6 @@
-"""The index's size, told by whoever has it open."""
+"""The index's size, told by whoever has it open: read when it is asked for, so it is never of yesterday."""
+
+from collections.abc import Callable
 
 from functions.runtime.metrics import gauge
 
@@ -7,3 +9,8 @@ INDEX_CHECKED = gauge(
     "embedding_index_checked_timestamp_seconds",
     "When the index was last known to have all documents",
 )
+
+
+def tell_size(size: Callable[[], float]) -> None:
+    """Let `size` say it from now on."""
+    INDEX_SIZE.labels().set_function(size)

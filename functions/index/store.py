@@ -7,20 +7,23 @@ compare-and-swap under a file lock: of two builders that started from the same g
 
 import fcntl
 import json
+import math
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from functions.index import generation
+from functions.index.generation import BUILDING
+from functions.index.homes import EMBEDDED, Home
+from functions.runtime.errors import Unavailable
 
 KEEP = 3
 """Generations kept per embedder: the current one and those a person may go back to."""
-BUILDING = ".building-"
 Stamp = tuple[int, int, int]
 
 
@@ -34,9 +37,10 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class IndexStore:
-    """The folder that builders and readers share."""
+    """The folder that builders and readers share; `home` is where Chroma's part of it lies."""
 
     root: Path
+    home: Home = EMBEDDED
 
     def current(self, embedder: str) -> str | None:
         """Return the id of the generation in use for `embedder`; None before the first."""
@@ -67,6 +71,18 @@ class IndexStore:
         name = self.current(embedder)
         return None if name is None else generation.read_manifest(self.path(name))
 
+    def size(self, embedder: str = "") -> float:
+        """Return the chunks of the current generation; of the newest one where no embedder is named.
+
+        0 before the first, and not a number while it cannot be read.
+        """
+        try:
+            names = [self.current(one) for one in ([embedder] if embedder else self.embedders())]
+            newest = max((name for name in names if name), default=None)
+            return generation.read_manifest(self.path(newest)).chunks if newest else 0
+        except (OSError, ValueError, LookupError, TypeError):
+            return math.nan
+
     def generations(self, embedder: str) -> list[generation.Manifest]:
         """Return all generations that are kept for `embedder`, newest first."""
         folders = sorted((self.root / "generations").glob("[0-9]*"), reverse=True)
@@ -95,21 +111,23 @@ class IndexStore:
         self.root.mkdir(parents=True, exist_ok=True)
         with _locked(self.root / "build.lock", wait=False):
             for leftover in (self.root / "generations").glob(BUILDING + "*"):
-                shutil.rmtree(leftover)
+                self._remove(leftover)
             name = f"{now:%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}"
             folder = self.root / "generations" / (BUILDING + name)
             folder.mkdir(parents=True)
             try:
                 yield folder
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.exists():  # not published: it has another name then
+                    with suppress(OSError, Unavailable):  # what stays is removed by the next one
+                        self._remove(folder)
 
     def publish(self, folder: Path, embedder: str, expected: str | None) -> str:
         """Make a finished folder the current generation; raises Superseded unless `expected` was.
 
         Durable before visible: the folder's files and then its name reach the disk before the record.
         """
-        name = folder.name.removeprefix(BUILDING)
+        name = generation.name_of(folder)
         for file in folder.rglob("*"):
             _sync(file)
         with _locked(self.root / "current.lock"):
@@ -136,8 +154,13 @@ class IndexStore:
         others = [name for name in mine if name != current]
         removed = others[KEEP - 1 :]
         for name in removed:
-            shutil.rmtree(self.path(name))
+            self._remove(self.path(name))
         return removed
+
+    def _remove(self, folder: Path) -> None:
+        """Remove a generation; the folder last, since it is what reminds of the rest."""
+        self.home.drop(folder)
+        shutil.rmtree(folder)
 
     def _record(self, embedder: str) -> Path:
         return self.root / "current" / f"{embedder.removeprefix('sha256:')}.json"

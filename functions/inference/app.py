@@ -11,12 +11,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from functions.index.embedder import open_embedder
+from functions.index.homes import home
+from functions.index.metrics import tell_size
 from functions.index.store import IndexStore
 from functions.inference import oip_api, openai_api
 from functions.inference.answerers import Answerer, Extractive
 from functions.inference.entities import Ner
 from functions.inference.generate import Generative
 from functions.inference.openapi import document
+from functions.inference.own_model import OwnModel
 from functions.inference.reading import ASKED, counted, json_body
 from functions.inference.research import Draft, Research
 from functions.inference.retrieve import Index
@@ -42,7 +45,8 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Research]:
     A process without a model or an index tries again and again; it must not keep `ner` from sleep.
     """
     settings = Settings.from_env(environ)
-    store = IndexStore(settings.index_dir)
+    store = IndexStore(settings.index_dir, home(settings.chroma_url))
+    tell_size(lambda: store.size(settings.model_digest))
     ner = Ner(settings.ner_url, settings.ner_timeout)
     try:
         if store.current(settings.model_digest):
@@ -72,9 +76,12 @@ def _open(settings: Settings, store: IndexStore, ner: Ner) -> Research:
 
 
 def _answerers(settings: Settings) -> tuple[Answerer, ...]:
-    if settings.openai is None:
-        return (Extractive(),)
-    return Generative(settings.openai), Extractive()
+    chosen: list[Answerer] = []
+    if settings.own is not None:
+        chosen.append(OwnModel(settings.own, settings.model_cache_dir))
+    if settings.openai is not None:
+        chosen.append(Generative(settings.openai))
+    return (*chosen, Extractive())
 
 
 async def warm(research: Research) -> None:

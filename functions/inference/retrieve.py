@@ -1,17 +1,15 @@
 """Which chunks are near a question: from the current generation, which may change at any time.
 
 Up to 50,000 chunks the vectors are compared exactly, out of a memory map: a few milliseconds, nothing
-missed, and no import of chromadb in a cold start. Above, Chroma searches a copy of its own, since
-it is neither safe between processes nor willing to open a read-only volume.
+missed, and no import of chromadb in a cold start. Above, Chroma searches. Where Chroma does not
+answer, a question is answered by exact search all the same: more slowly, never less well.
 """
 
-import shutil
-import tempfile
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +17,14 @@ from numpy.typing import NDArray
 
 from functions.index import chroma
 from functions.index.chunks import Chunk, quotable
-from functions.index.generation import CHROMA, Generation, Vectors
-from functions.index.metrics import INDEX_SIZE
+from functions.index.generation import Generation, Vectors
+from functions.index.homes import Home
 from functions.index.store import IndexStore, Stamp
 from functions.inference.schema import Filters
 from functions.inference.score import Sentence
+from functions.runtime.errors import Unavailable
 
+log = logging.getLogger(__name__)
 MOST_EXACT = 50_000
 OVERFETCH = 4
 """How many times more Chroma is asked for when filters will take some away."""
@@ -93,11 +93,12 @@ class Index:
         if stamp == self._stamp:
             return
         generation = self._store.open(self._embedder)
-        fresh = None if generation is None else _searcher(generation, self._search)
+        fresh = (
+            None if generation is None else _searcher(generation, self._store.home, self._search)
+        )
         if self._retired is not None:
             self._retired.close()
         self._retired, self._searcher, self._stamp = self._searcher, fresh, stamp
-        INDEX_SIZE.labels().set(0 if generation is None else generation.manifest.chunks)
 
 
 def passes(chunk: Chunk, filters: Filters) -> bool:
@@ -118,14 +119,17 @@ def _in_time(date: str, filters: Filters) -> bool:
     )
 
 
-def _searcher(generation: Generation, search: str) -> Searcher:
+def _searcher(generation: Generation, home: Home, search: str) -> Searcher:
     small = generation.manifest.chunks <= MOST_EXACT
+    exact = Searcher(generation, "exact", _exact(generation), lambda: None)
     if search == "exact" or (search == "auto" and small) or not generation.content.chunks:
-        return Searcher(generation, "exact", _exact(generation), lambda: None)
+        return exact
     stack = ExitStack()
-    copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="index-"))) / CHROMA
-    shutil.copytree(generation.path / CHROMA, copy)
-    records = stack.enter_context(chroma.collection(copy))
+    try:
+        records = stack.enter_context(home.open(generation.path))
+    except (Unavailable, OSError) as error:
+        log.warning("all vectors are compared until the next generation: %s", error)
+        return exact
     return Searcher(generation, "chroma", _approximate(generation, records), stack.close)
 
 
@@ -151,12 +155,18 @@ def _approximate(
     row_of = {name: row for row, name in enumerate(chroma.record_ids(generation.content.chunks))}
     exact = _exact(generation)
 
+    def nearest(query: Vectors, count: int) -> list[int]:
+        wanted = min(count, len(row_of))
+        return [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
+
     def rank(query: Vectors, count: int, filters: Filters) -> list[int]:
-        if filters == Filters():
-            wanted = min(count, len(row_of))
-            return [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
-        wanted = min(count * OVERFETCH, len(row_of))
-        rows = [row_of[name] for name in chroma.nearest(records, query[None], wanted)[0]]
+        try:
+            if filters == Filters():
+                return nearest(query, count)
+            rows = nearest(query, count * OVERFETCH)
+        except Unavailable as error:
+            log.warning("all vectors are compared: %s", error)
+            return exact(query, count, filters)
         kept = [row for row in rows if passes(generation.content.chunks[row], filters)][:count]
         return kept if len(kept) == count else exact(query, count, filters)
 

@@ -1,4 +1,4 @@
-"""Documents in S3 → index → cited answers, with the real embedder over a real S3 protocol."""
+"""Documents in S3 → index → cited answers, by the real embedder, real S3 protocol, both homes of Chroma."""
 
 import asyncio
 import json
@@ -13,12 +13,14 @@ import pytest
 import pytest_asyncio
 
 from functions.embed_rebuild.app import function as embed_rebuild
+from functions.embed_rebuild.rebuild import VECTORS_FILE
 from functions.index.store import IndexStore
 from functions.inference.app import function as inference
 from functions.runtime.app import build_app
 from scripts import make_embedder
 from scripts.push_documents import push_documents
 from scripts.quality import score
+from tests.support.chroma import chroma_server
 from tests.support.index import fill_cache, serving
 from tests.support.s3 import BUCKET, S3Server, s3_server
 
@@ -38,8 +40,26 @@ CITED_FLOOR, RIGHT_FLOOR, REFUSED_FLOOR = 0.9, 0.8, 0.85
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(scope="module", params=["embedded", "server"])
+def chroma_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where Chroma is: everything below is asked of an index in a folder, then of one on a server."""
+    if request.param == "embedded":
+        yield ""
+        return
+    with chroma_server(tmp_path_factory.mktemp("chroma") / "data") as running:
+        yield running.url
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def embedded_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What was embedded for the first home and need not be for the second."""
+    return tmp_path_factory.mktemp("vectors") / VECTORS_FILE
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, chroma_url: str) -> Iterator[S3Server]:
     with s3_server(tmp_path_factory.mktemp("s3")) as running:
         running.client("s3").create_bucket(Bucket=BUCKET)
         push_documents(running.client("s3"), BUCKET, ROOT / "scripts/corpus")
@@ -59,17 +79,26 @@ def cached(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 @pytest.fixture(scope="module")
 def environ(
-    server: S3Server, cached: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory
+    server: S3Server,
+    cached: tuple[Path, str],
+    chroma_url: str,
+    embedded_before: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Mapping[str, str]]:
     root, digest = cached
+    index = tmp_path_factory.mktemp("index")
+    if embedded_before.exists():
+        shutil.copy(embedded_before, index)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in server.environ().items():
             patch.setenv(name, value)
         yield {
             "BUCKET": BUCKET,
-            "INDEX_DIR": str(tmp_path_factory.mktemp("index")),
+            "INDEX_DIR": str(index),
             "MODEL_CACHE_DIR": str(root),
             "MODEL_DIGEST": digest,
+            "CHROMA_URL": chroma_url,
+            "INDEX_SEARCH": "chroma" if chroma_url else "auto",
         }
 
 
@@ -81,10 +110,11 @@ async def rebuilds(environ: Mapping[str, str]) -> AsyncIterator[httpx.AsyncClien
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def answers(
-    environ: Mapping[str, str], rebuilds: httpx.AsyncClient
+    environ: Mapping[str, str], rebuilds: httpx.AsyncClient, embedded_before: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
     """`inference`, over an index of the whole corpus."""
     (await rebuilds.post("/v1/rebuild")).raise_for_status()
+    shutil.copy(Path(environ["INDEX_DIR"]) / VECTORS_FILE, embedded_before)
     async with serving(inference, environ) as client:
         yield client
 
@@ -167,11 +197,12 @@ async def test_a_bad_request_gets_its_status_and_an_error_body(
 async def test_chroma_and_exact_search_answer_alike(
     answers: httpx.AsyncClient, environ: Mapping[str, str]
 ) -> None:
-    exact = await ask(answers, QUESTION)
-    async with serving(inference, {**environ, "INDEX_SEARCH": "chroma"}) as client:
-        approximate = await ask(client, QUESTION)
-    assert (exact["index"]["search"], approximate["index"]["search"]) == ("exact", "chroma")
-    assert exact["citations"] == approximate["citations"]
+    found = {}
+    for search in ("exact", "chroma"):
+        async with serving(inference, {**environ, "INDEX_SEARCH": search}) as client:
+            found[search] = await ask(client, QUESTION)
+        assert found[search]["index"]["search"] == search
+    assert found["exact"]["citations"] == found["chroma"]["citations"]
 
 
 async def test_the_question_set_is_answered_as_well_as_before(answers: httpx.AsyncClient) -> None:

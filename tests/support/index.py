@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from functions.index.metrics import INDEX_SIZE
 from functions.registry.cache import ModelCache
 from functions.registry.publish import describe
 from functions.runtime.app import build_app
@@ -26,6 +27,12 @@ def fill_cache(root: Path, release: Path) -> str:
     for path in (entry / "model_config.json", record):
         path.write_bytes(manifest.to_bytes())
     return manifest.digest
+
+
+def told_size() -> float:
+    """What a scrape reads now as `embedding_index_size`."""
+    (sample,) = INDEX_SIZE.labels()._child_samples()
+    return float(sample.value)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Generations: immutable, swapped by compare-and-swap, three kept, none half-built."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,9 @@ import pytest
 
 from functions.index import generation
 from functions.index.chunks import Chunk
+from functions.index.metrics import tell_size
 from functions.index.store import Busy, IndexStore, Superseded
+from tests.support.index import told_size
 
 ONE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -136,6 +139,29 @@ def test_a_generation_of_another_embedder_never_becomes_current(store: IndexStor
     other = publish(store, 0, OTHER)
     with pytest.raises(ValueError, match="another embedder"):
         store.swap(ONE, None, other)
+
+
+def test_the_size_is_that_of_the_current_generation_whoever_made_it_so(store: IndexStore) -> None:
+    tell_size(lambda: store.size(ONE))
+    assert told_size() == 0
+    with built(store, 0) as folder:
+        rewrite(folder, chunks=7)
+        first = store.publish(folder, ONE, None)
+    assert told_size() == 7
+    second = publish(store, 1)
+    assert told_size() == 1
+    store.swap(ONE, second, first)
+    assert told_size() == 7
+    publish(store, 2, OTHER)
+    assert told_size() == 7
+    assert store.size() == 1
+    (store.path(first) / generation.MANIFEST).write_text("{")
+    assert math.isnan(told_size())
+
+
+def rewrite(folder: Path, chunks: int) -> None:
+    manifest = replace(generation.read_manifest(folder), chunks=chunks)
+    generation.write(folder, manifest, CONTENT)
 
 
 def test_a_damaged_generation_is_refused(store: IndexStore) -> None:
