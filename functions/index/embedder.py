@@ -15,6 +15,7 @@ from tokenizers import Encoding, Tokenizer
 from functions.index.generation import Vectors
 from functions.runtime.backends import open_encoder
 from functions.runtime.encoder import Encoder
+from functions.runtime.tokenizing import open_tokenizer
 
 BATCH_TOKENS = 1024
 DEFAULT_LENGTH = 256
@@ -51,7 +52,7 @@ class Embedder:
 
 def open_embedder(folder: Path, digest: str, version: str, threads: int = 0) -> Embedder:
     """Open the release in `folder`; `threads` 0 leaves their number to the backend."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = open_tokenizer(folder)
     tokenizer.enable_truncation(_longest(folder))
     tokenizer.no_padding()
     dimension = int(json.loads((folder / "config.json").read_text())["hidden_size"])

@@ -16,6 +16,7 @@ from functions.ner.windows import Window, merge, plan
 from functions.runtime.backends import DEFAULT, Form, open_encoder
 from functions.runtime.encoder import Encoder, Output
 from functions.runtime.errors import Unavailable
+from functions.runtime.tokenizing import open_tokenizer
 
 SPECIAL = 2
 """Tokens that a window adds: one before, one behind."""
@@ -98,7 +99,7 @@ def open_model(path: Path, options: Options) -> NerModel:
         names = {int(number): tag for number, tag in config["id2label"].items()}
     except (OSError, ValueError, KeyError) as error:
         raise Unavailable(f"{path.name} is not a token-classification release") from error
-    tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
+    tokenizer = open_tokenizer(path)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     window = min(options.window, int(config["max_position_embeddings"]) - SPECIAL)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from functions.ner import heuristics
@@ -16,7 +17,8 @@ from functions.ner.model import Job, NerModel, Options, open_model
 from functions.ner.settings import Settings
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
-from functions.runtime import coldstart
+from functions.registry.manifest import Manifest
+from functions.runtime import coldstart, metrics
 from functions.runtime.backends import Form
 from functions.runtime.batching import Batcher, Limits
 from functions.runtime.encoder import Output
@@ -111,16 +113,21 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Ner]:
         yield Ner(settings, None)
         return
     release, model = await asyncio.to_thread(_open, settings)
-    manifest = release.manifest
-    MODEL_INFO.labels(
-        name=manifest.name, version=str(manifest.version), digest=manifest.digest
-    ).set(1)
+    metrics.soon(partial(_tell, release.manifest))
     async with Batcher[Shown, Output](model.judge, len, _limits(settings)) as batcher:
         yield Ner(settings, Engine(release, model, batcher))
 
 
+def _tell(manifest: Manifest) -> None:
+    MODEL_INFO.labels(
+        name=manifest.name, version=str(manifest.version), digest=manifest.digest
+    ).set(1)
+
+
 async def warm(ner: Ner) -> None:
-    """Make one real inference."""
+    """Make one real inference, unless the model's opening was one."""
+    if ner.engine is not None and ner.engine.model.encoder.proven:
+        return
     await ner.find(["Nestlé raised its outlook for 2024 by 4.2 % in Vevey, Mark Schneider said."])
 
 

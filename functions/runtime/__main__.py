@@ -6,12 +6,22 @@ coldstart.begin()
 
 # What follows is the import phase of the cold start, so it comes after its first mark.
 import importlib  # noqa: E402
+import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+from functools import partial  # noqa: E402
 from typing import Any  # noqa: E402
 
+from functions.runtime import ahead  # noqa: E402
+
+# Before numpy: starting its threads takes longer than what a function has for them to multiply.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# httpx brings a command line, and with it rich and pygments: a third of its import.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # "there is none"
+if __name__ == "__main__" and sys.argv[1:]:
+    ahead.begin(sys.argv[1], os.environ)  # the model is opened while the rest is imported
+
 import uvicorn  # noqa: E402
-from prometheus_client import start_http_server  # noqa: E402
 
 from eventing import telemetry  # noqa: E402
 from functions.runtime import logs, metrics  # noqa: E402
@@ -44,6 +54,14 @@ def identity(settings: RuntimeSettings) -> dict[str, str]:
     }
 
 
+def serve_metrics(settings: RuntimeSettings) -> None:
+    """Open the metrics' port; a function whose port is taken answers all the same."""
+    try:
+        metrics.serve(settings.metrics_port, settings.bind_address)
+    except OSError:
+        logging.getLogger(__name__).exception("no metrics on port %d", settings.metrics_port)
+
+
 def main() -> None:
     """Serve until SIGTERM; requests in flight then get `DRAIN_SECONDS` to end."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one argument
@@ -53,9 +71,7 @@ def main() -> None:
     logs.configure(settings)
     metrics.configure(settings.service, settings.revision)
     telemetry.configure(os.environ, identity(settings))
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.bind_address)
-    app = build_app(function, os.environ)
+    app = build_app(function, os.environ, partial(serve_metrics, settings))
     coldstart.mark("import")
     uvicorn.run(
         app,
@@ -63,6 +79,7 @@ def main() -> None:
         port=settings.port,
         loop="uvloop",
         http="httptools",
+        ws="none",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=settings.drain_seconds,

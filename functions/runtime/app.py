@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from functions.runtime import auth, coldstart, context, tracing
+from functions.runtime import auth, coldstart, context, metrics, tracing
 from functions.runtime.errors import ApiError, Unauthorized
 from functions.runtime.function import Function
 from functions.runtime.last_samples import farewell
@@ -26,16 +26,29 @@ log = logging.getLogger(__name__)
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 
-def build_app(function: Function[Any], environ: Mapping[str, str]) -> Starlette:
-    """Return the app; its lifespan loads the resource, `app.state.lifecycle` tells how far it is."""
+def build_app(
+    function: Function[Any],
+    environ: Mapping[str, str],
+    settled: Callable[[], None] = metrics.serve,
+) -> Starlette:
+    """Return the app; its lifespan loads the resource, `app.state.lifecycle` tells how far it is.
+
+    `settled` is called in a thread after the first attempt to load: what a start need not wait for.
+    """
     lifecycle = Lifecycle(function.load, function.warm, environ)
+
+    async def afterwards() -> None:
+        await lifecycle.settled()
+        await asyncio.to_thread(settled)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         lifecycle.start()
+        after = asyncio.create_task(afterwards())
         try:
             yield
         finally:
+            after.cancel()
             await lifecycle.close()
             await asyncio.to_thread(farewell)
 

@@ -9,11 +9,17 @@ Callers see no difference but `name`.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from functions.runtime.encoder import Encoder, UnusableForm
+from functions.runtime.ahead import Step
 from functions.runtime.errors import Unavailable
 from functions.runtime.model_metrics import FALLBACKS
+from warmup import readahead
+
+if TYPE_CHECKING:  # numpy; a start's first steps do without
+    from functions.runtime.encoder import Encoder
 
 PREPARED = Path("onnx") / "model.onnx"
 INT8 = Path("onnx") / "model.int8.onnx"
@@ -31,13 +37,14 @@ class Form:
 DEFAULT = Form()
 
 
-def open_encoder(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -> Encoder:
+def open_encoder(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -> "Encoder":
     """Open the release folder `path`; `threads` 0 leaves their number to the backend.
 
     `device` is "cpu", "cuda" or "cuda:N". Raises Unavailable when no form works here.
     """
     for file in _prepared(path, device, form):
         from functions.runtime.backends_onnx import open_prepared  # noqa: PLC0415 - one is enough
+        from functions.runtime.encoder import UnusableForm  # noqa: PLC0415 - as above
 
         try:
             return open_prepared(file, threads, steady=form.steady)
@@ -50,6 +57,20 @@ def open_encoder(path: Path, threads: int, device: str = "cpu", form: Form = DEF
         message = f"no form of {path.name} works here, and torch is not installed"
         raise Unavailable(message, retry_after=30) from error
     return TorchEncoder(path, threads, device)
+
+
+def steps(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -> Iterator[Step]:
+    """Yield what opens the release folder `path` ahead of `open_encoder`, as `ahead` asks for it."""
+    first = next(_prepared(path, device, form), None)
+    if first is None:
+        return  # torch runs the model, or there is none yet
+    yield partial(readahead.announce, [first.with_name(f"{first.name}.data"), first])
+    from functions.runtime import tokenizing  # noqa: PLC0415 - while the disk reads
+
+    yield partial(tokenizing.open_ahead, path)
+    from functions.runtime.backends_onnx import open_ahead  # noqa: PLC0415 - while that is read
+
+    yield partial(open_ahead, first, threads)
 
 
 def _prepared(path: Path, device: str, form: Form) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from functions.runtime import ahead
 from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
 from functions.runtime.settling import Settling
 
@@ -26,6 +27,7 @@ class OnnxEncoder:
     """An ONNX Runtime session on the CPU."""
 
     name = "onnxruntime"
+    proven = False
 
     def __init__(self, model: Path, threads: int, *, packed: bool = False) -> None:
         options = onnxruntime.SessionOptions()
@@ -53,17 +55,24 @@ class OnnxEncoder:
 
 def open_prepared(model: Path, threads: int, *, steady: bool) -> Encoder:
     """Open `model` and ask it the probe; raises UnusableForm when it must not answer."""
-    quick = _open(model, threads, packed=False)
+    quick = ahead.take((model, threads), lambda: _open(model, threads, packed=False))
     if not steady:
         return quick
     later: Callable[[], Encoder] = lambda: _open(model, threads, packed=True)  # noqa: E731 - typed
     return Settling(quick, later)
 
 
+def open_ahead(model: Path, threads: int) -> None:
+    """Open `model` and ask it the probe, for whoever calls `open_prepared` next."""
+    ahead.keep((model, threads), lambda: _open(model, threads, packed=False))
+
+
 def _open(model: Path, threads: int, *, packed: bool) -> OnnxEncoder:
     try:
         encoder = OnnxEncoder(model, threads, packed=packed)
-        distance = _distance(encoder, model.with_name(CHECK))
+        check = model.with_name(CHECK)
+        distance = _distance(encoder, check) if check.exists() else 0.0  # prepared before probes
+        encoder.proven = check.exists()
     except Exception as error:  # ONNX Runtime's errors have no common base
         raise UnusableForm("unreadable", f"{type(error).__name__}: {error}"[:300]) from error
     allowed = INT8_MARGIN if "int8" in model.name else MARGIN
@@ -74,9 +83,7 @@ def _open(model: Path, threads: int, *, packed: bool) -> OnnxEncoder:
 
 
 def _distance(encoder: OnnxEncoder, check: Path) -> float:
-    """Return how far the answer to the probe is from what it should be; 0 without a probe."""
-    if not check.exists():  # a release prepared before there were probes
-        return 0.0
+    """Return how far the answer to the probe is from what it should be."""
     probe: dict[str, Any] = json.loads(check.read_text())
     ids = np.array(probe["input_ids"], dtype=np.int64)
     want = np.array(probe["output"], dtype=np.float32)

@@ -20,6 +20,7 @@ class TorchEncoder:
     """A transformers model; what it is for is read from the checkpoint's config."""
 
     name = "torch"
+    proven = False
 
     def __init__(self, path: Path, threads: int, device: str) -> None:
         if threads:

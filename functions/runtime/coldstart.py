@@ -10,6 +10,7 @@ import os
 import time
 from pathlib import Path
 
+from functions.runtime import metrics
 from functions.runtime.metrics import COLD_START
 
 _phases: dict[str, float] = {}
@@ -48,8 +49,12 @@ def process_age() -> float:
 
 
 def publish() -> None:
-    """Put the phases into `cold_start_seconds`; call it once the process has its identity."""
-    for phase, seconds in _phases.items():
+    """Put the phases into `cold_start_seconds`, once somebody can ask for them."""
+    metrics.soon(_publish)
+
+
+def _publish() -> None:
+    for phase, seconds in phases().items():
         COLD_START.labels(phase=phase).set(seconds)
 
 

@@ -21,6 +21,11 @@ class Encoder(Protocol):
         """What runs the model: "onnxruntime" or "torch"."""
         ...
 
+    @property
+    def proven(self) -> bool:
+        """Whether it has already made an inference, and a right one."""
+        ...
+
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
         """Run one batch, padded to [batch, sequence]; the mask is 1 where a token is real."""
         ...

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from functions.runtime import metrics
 from functions.runtime.app import build_app
 from functions.runtime.function import Function
 from functions.runtime.lifecycle import Lifecycle
@@ -26,6 +27,7 @@ def target(function: Function[Any]) -> Callable[[Request], Awaitable[Starlette]]
         lifecycle.start()
         if not request.url.path.startswith("/health"):
             await lifecycle.settled()
+            metrics.serve()
         return made[0]
 
     return main

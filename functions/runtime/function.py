@@ -7,16 +7,18 @@ by plain functions-framework (through `runtime.framework`), and in tests (throug
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from eventing.cloudevent import CloudEvent, MalformedEvent, from_http, to_http
 from functions.runtime.errors import ApiError, BadRequest
 from functions.runtime.lifecycle import Lifecycle
 from functions.runtime.metrics import EVENTS
+
+if TYPE_CHECKING:  # a function that takes no events starts without them
+    from eventing.cloudevent import CloudEvent
 
 T = TypeVar("T")
 
@@ -51,17 +53,24 @@ def loaded(request: Request, kind: type[T]) -> T:
 
 
 def event_route(
-    handle: Callable[[CloudEvent, T], Awaitable[CloudEvent | None]], kind: type[T]
+    handle: "Callable[[CloudEvent, T], Awaitable[CloudEvent | None]]", kind: type[T]
 ) -> Route:
     """Return `POST /` for one CloudEvent, binary or structured.
 
     Answers 200 with the reply when there is one and the sender prefers it, 202 otherwise; a
     malformed event is 400, so that the Broker does not retry it but dead-letters it.
     """
+    from eventing.cloudevent import MalformedEvent, from_http, to_http  # noqa: PLC0415 - see above
+
+    async def arrived(request: Request) -> "CloudEvent":
+        try:
+            return from_http(dict(request.headers), await request.body())
+        except MalformedEvent as error:
+            raise BadRequest(str(error)) from error
 
     async def endpoint(request: Request) -> Response:
         try:
-            reply = await handle(await _event(request), loaded(request, kind))
+            reply = await handle(await arrived(request), loaded(request, kind))
         except ApiError as error:
             EVENTS.labels(result=error.code).inc()
             raise
@@ -72,10 +81,3 @@ def event_route(
         return Response(body, headers=dict(headers))
 
     return Route("/", endpoint, methods=["POST"])
-
-
-async def _event(request: Request) -> CloudEvent:
-    try:
-        return from_http(dict(request.headers), await request.body())
-    except MalformedEvent as error:
-        raise BadRequest(str(error)) from error

@@ -9,13 +9,14 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from copy import copy
-from typing import Any
-
-from prometheus_client import REGISTRY
-from prometheus_client.metrics_core import Metric
-from prometheus_client.samples import Sample
+from typing import TYPE_CHECKING, Any
 
 from eventing import telemetry
+from functions.runtime import metrics
+
+if TYPE_CHECKING:  # imported at the end, like all that sends
+    from prometheus_client.metrics_core import Metric
+    from prometheus_client.samples import Sample
 
 log = logging.getLogger(__name__)
 _STARTED = time.time_ns()
@@ -46,7 +47,9 @@ def _push(active: telemetry.Telemetry) -> None:
     )
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
+    from prometheus_client import REGISTRY  # noqa: PLC0415
 
+    metrics.serve()  # what an end so soon has left waiting
     pod = active.resource.get("faas.instance", "")
     found = [_metric(_named_by(pod, family)) for family in REGISTRY.collect() if _ours(family)]
     scope = ScopeMetrics(InstrumentationScope("functions.runtime"), found, "")
@@ -56,11 +59,11 @@ def _push(active: telemetry.Telemetry) -> None:
     exporter.export(whole)
 
 
-def _ours(family: Metric) -> bool:
+def _ours(family: "Metric") -> bool:
     return bool(family.samples) and not family.name.startswith(_RUNTIME)
 
 
-def _named_by(pod: str, family: Metric) -> Metric:
+def _named_by(pod: str, family: "Metric") -> "Metric":
     """Return the family with the Pod's name at every sample, as after a scrape; outside, as it is."""
     if not pod:
         return family
@@ -69,7 +72,7 @@ def _named_by(pod: str, family: Metric) -> Metric:
     return named
 
 
-def _metric(family: Metric) -> Any:
+def _metric(family: "Metric") -> Any:
     from opentelemetry.sdk.metrics import export  # noqa: PLC0415 - at the end
 
     since_start = export.AggregationTemporality.CUMULATIVE
@@ -83,19 +86,19 @@ def _metric(family: Metric) -> Any:
     return _named(family.name, family, export.Gauge([_number(each) for each in family.samples]))
 
 
-def _named(name: str, family: Metric, data: Any) -> Any:
+def _named(name: str, family: "Metric", data: Any) -> Any:
     from opentelemetry.sdk.metrics import export  # noqa: PLC0415 - at the end
 
     return export.Metric(name, family.documentation, family.unit, data)
 
 
-def _number(sample: Sample) -> Any:
+def _number(sample: "Sample") -> Any:
     from opentelemetry.sdk.metrics.export import NumberDataPoint  # noqa: PLC0415 - at the end
 
     return NumberDataPoint(dict(sample.labels), _STARTED, time.time_ns(), sample.value)
 
 
-def _series(family: Metric) -> dict[Labels, list[Sample]]:
+def _series(family: "Metric") -> "dict[Labels, list[Sample]]":
     found: dict[Labels, list[Sample]] = {}
     for sample in family.samples:
         found.setdefault(_without_bound(sample.labels), []).append(sample)
@@ -106,7 +109,7 @@ def _without_bound(labels: Mapping[str, str]) -> Labels:
     return tuple(sorted((name, value) for name, value in labels.items() if name != "le"))
 
 
-def _histogram(labels: Labels, samples: Iterable[Sample]) -> Any:
+def _histogram(labels: Labels, samples: "Iterable[Sample]") -> Any:
     from opentelemetry.sdk.metrics.export import HistogramDataPoint  # noqa: PLC0415 - at the end
 
     by_bound = sorted((float(s.labels["le"]), int(s.value)) for s in samples if "le" in s.labels)

@@ -115,7 +115,7 @@ async def _in_time(receive: Receive, deadline: float | None, seconds: float) -> 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     labels = {"method": scope["method"], "route": _route(scope), "status": str(status)}
-    metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
+    metrics.soon(lambda: metrics.REQUEST_SECONDS.labels(**labels).observe(seconds))
     log.info(
         "%s %s %d",
         scope["method"],

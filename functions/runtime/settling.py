@@ -1,8 +1,8 @@
 """First the form that opens quickly, then the one that runs quickly: opened behind the traffic.
 
 The new session is open, and has been asked its probe, before the old one is let go, and each batch
-is answered by one of them as a whole. The change begins after the second batch: the first is the
-warm-up, so whoever was woken for nothing never pays for it. When it fails, the quick form goes on.
+is answered by one of them as a whole. The change begins after the second batch, so whoever was woken
+for nothing, or for one question, never pays for it. When it fails, the quick form goes on.
 """
 
 import logging
@@ -22,7 +22,7 @@ class Settling:
     """An encoder that changes its session once; answers are those of the quick form."""
 
     def __init__(self, quick: Encoder, open_steady: Callable[[], Encoder]) -> None:
-        self.name = quick.name
+        self.name, self.proven = quick.name, quick.proven
         self._current, self._open_steady = quick, open_steady
         self._runs = count(1)  # atomic: two threads may run batches
         self._change = threading.Thread(target=self._settle, name="settle")

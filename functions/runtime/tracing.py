@@ -1,4 +1,4 @@
-"""A server span a request, a client span a call, in OpenTelemetry's HTTP, FaaS and event words.
+"""A server span a request, in OpenTelemetry's HTTP, FaaS and event words (a call's: `http`).
 
 Nothing here is recorded unless a collector is configured (`eventing.telemetry`); places in the trace
 travel onward either way. A request waited for a cold start when it came within a moment of the
@@ -7,11 +7,8 @@ at once. `x-request-start` (milliseconds since the epoch, as some gateways send 
 """
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-import httpx
 
 from eventing import telemetry
 from eventing.spans import Place, Span, above, child, parse
@@ -97,32 +94,3 @@ def _function(headers: Mapping[str, str]) -> Attributes:
         if f"ce-{name}" in headers
     }
     return {"faas.trigger": trigger, "faas.invocation_id": context.request_id() or "", **event}
-
-
-@contextmanager
-def calling(request: httpx.Request) -> Iterator[None]:
-    """Give a call its place in the trace, and record it when it has ended."""
-    here = parse(context.traceparent())
-    parent, links = above(here, parse(request.headers.get("ce-traceparent")))
-    if telemetry.active() is None:
-        if parent:
-            request.headers.setdefault("traceparent", parent.traceparent)
-        yield
-        return
-    place, started, failed = child(parent), time.time_ns(), True
-    request.headers["traceparent"] = place.traceparent
-    try:
-        yield
-        failed = False
-    finally:
-        attributes: Attributes = {
-            "http.request.method": request.method,
-            "server.address": request.url.host,
-            "url.path": request.url.path,
-        }
-        span = (f"{request.method} {request.url.host}", "client", place)
-        telemetry.record(
-            lambda: Span(
-                *span, started, time.time_ns(), parent, links, attributes=attributes, failed=failed
-            )
-        )

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from functions.runtime import coldstart
+from functions.runtime import coldstart, metrics
 from functions.runtime.metrics import COLD_START
 from knative.serving.client import KubeClient
 from knative.serving.kubeconfig import Cluster
@@ -32,14 +32,29 @@ def test_the_platform_is_told_ready_once_and_only_after_an_inference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(coldstart, "_phases", {})
+    monkeypatch.setattr(metrics, "_waiting", [])
     assert coldstart.told_ready() is None
     coldstart.mark("first_inference")
     said = coldstart.told_ready()
     assert said is not None
     assert said["cold_start"] == coldstart.phases()
     assert list(coldstart.phases()) == ["first_inference", "ready"]
+    metrics.serve()
     assert COLD_START.labels(phase="ready")._value.get() == coldstart.phases()["ready"]
     assert coldstart.told_ready() is None
+
+
+def test_what_is_told_during_a_start_waits_for_its_end_and_later_things_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metrics, "_waiting", [])
+    told: list[str] = []
+    metrics.soon(lambda: told.append("early"))
+    assert told == []
+    metrics.serve()
+    metrics.soon(lambda: told.append("late"))
+    metrics.serve()
+    assert told == ["early", "late"]
 
 
 def test_schedule_is_what_passed_between_the_pod_and_its_process() -> None:

@@ -179,10 +179,10 @@ def test_a_collector_that_is_away_costs_spans_and_no_request() -> None:
     code = """
 import httpx
 from eventing import telemetry
-from functions.runtime import tracing
+from functions.runtime import http
 telemetry.configure({telemetry.ENDPOINT: "http://127.0.0.1:9"}, {"service.name": "test"})
 request = httpx.Request("GET", "http://next/")
-with tracing.calling(request):
+with http.calling(request):
     print(request.headers["traceparent"])
 telemetry.flush()
 """
