@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# Written by scripts/lock.py; installed with --no-deps.\n"
 IMAGES = {"cpu": (), "gpu": ("gpu",), "train": ("gpu", "train")}
 """The extras that each image adds to the functions' own dependencies."""
+UNREACHED = ("kubernetes",)
+"""What a dependency names and no function reaches, so no image has it: Chroma imports this one where
+it is itself a cluster."""
 Seen = set[tuple[str, str]]
 
 
@@ -58,7 +61,7 @@ def main() -> None:
     }
     for image, added in IMAGES.items():
         wanted = [*project["dependencies"], *(each for name in added for each in extras[name])]
-        _write(f"requirements-{image}.lock", closure(wanted, set()))
+        _write(f"requirements-{image}.lock", closure(wanted, {(name, "") for name in UNREACHED}))
     seen: Seen = set()
     run = [*project["dependencies"], *extras["gpu"], *extras["train"], *extras["local"]]
     _write("requirements.lock", closure(run, seen))

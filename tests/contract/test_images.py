@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lock import UNREACHED
+
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = (ROOT / "Containerfile").read_text()
 HEAVY = {"torch", "transformers", "sentence-transformers", "onnx", "moto", "pytest"}
@@ -54,6 +56,12 @@ def test_the_small_image_has_no_torch_and_the_larger_ones_have_all_of_the_smalle
     assert not HEAVY & cpu.keys()
     assert cpu.items() < gpu.items() < train.items()
     assert {"torch", "transformers"} <= gpu.keys()
+
+
+@pytest.mark.parametrize("image", ["cpu", "gpu", "train"])
+def test_no_image_has_what_no_function_reaches(image: str) -> None:
+    assert not set(UNREACHED) & pinned(image).keys()
+    assert "pip" not in pinned(image)
 
 
 @pytest.mark.parametrize("image", ["cpu", "gpu", "train"])
