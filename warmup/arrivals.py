@@ -84,7 +84,7 @@ def observe(known: Arrivals, now: float, *, arrived: bool) -> Arrivals:
     shares, promised = look.shares, max(LOWEST, sum(look.shares))
     people = busy * (1 - look.shares[-1] / promised)
     unforeseen = busy - min(1.0, sum(shares[:-1]))
-    trust = busy / -math.expm1(-promised)
+    many = busy / -math.expm1(-promised)  # arrivals that a busy minute stands for
     return replace(
         known,
         at=now,
@@ -97,7 +97,7 @@ def observe(known: Arrivals, now: float, *, arrived: bool) -> Arrivals:
         seen=_put(known.seen, look.cell, known.seen[look.cell] + people),
         expected=_put(known.expected, look.cell, known.expected[look.cell] + look.expected),
         clock=_put(known.clock, minute, known.clock[minute] * DAY_FADE + unforeseen),
-        credit=_faded(known.credit, tuple(share * trust for share in shares)),
+        credit=_faded(known.credit, tuple(share * many for share in shares)),
         promised=_faded(known.promised, look.sources),
     )
 

@@ -1,6 +1,7 @@
 """The forecast: awake where demand is likely, never past its budget, whatever the clock does."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ BUDGET = 2 * HOUR
 NINE = 4 * WEEK + 9 * HOUR  # the epoch's hours are UTC
 
 
+@cache
 def lived(days: int, busy_hours: tuple[int, ...]) -> History:
     """Somebody comes every fifth minute of the busy hours."""
     history = History()
@@ -116,7 +118,7 @@ def test_a_source_that_promises_and_does_not_keep_loses_weight() -> None:
 
 @given(st.floats(0, DAY), st.floats(0, DAY))
 def test_a_larger_budget_never_raises_the_threshold(budget: float, more: float) -> None:
-    purse = _MORNINGS.purse
+    purse = lived(28, (9,)).purse
     assert threshold(purse, budget + more) <= threshold(purse, budget)
 
 
@@ -128,13 +130,10 @@ def test_an_empty_purse_has_no_threshold() -> None:
 def test_the_account_is_never_overdrawn_by_more_than_the_saved_days(
     arrivals: list[bool], budget: float
 ) -> None:
-    history = _MORNINGS
+    history = lived(28, (9,))
     for number, arrived in enumerate(arrivals):
         now = NINE + number * TICK
         idle = TICK if decide(history, now, budget).awake else 0.0
         history = learn(history, now + TICK, arrived=arrived, idle=idle, budget=budget)
         assert -budget * SAVED_DAYS - TICK <= history.purse.account <= budget * SAVED_DAYS
         assert 0 <= chance(history.arrivals, now) <= 1
-
-
-_MORNINGS = lived(28, (9,))
