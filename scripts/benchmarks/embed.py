@@ -85,7 +85,8 @@ def run(report: Report, options: Options) -> None:
     with TemporaryDirectory() as scratch, _s3(Path(scratch)) as s3:
         bench = Bench(s3, IndexStore(Path(scratch) / "index"), _embedder())
         known = _ours(report, bench, count, options.seed)
-        _loop(report, Path(scratch), [chunk.embedded_text for chunk in known])
+        texts = [chunk.embedded_text for chunk in known[: round(LOOP * len(known))]]
+        _loop(report, Path(scratch), texts, bench.tokens(texts) / len(texts))
 
 
 def _ours(report: Report, bench: Bench, count: int, seed: int) -> list[Chunk]:
@@ -99,12 +100,13 @@ def _ours(report: Report, bench: Bench, count: int, seed: int) -> list[Chunk]:
     per_chunk = bench.tokens(texts) / len(known)
     alone = (before + after) / 2
     for name, rate in (("encoder alone, before", before), ("encoder alone, after", after)):
-        _row(report, name, SAMPLE * len(known), SAMPLE * len(known) * per_chunk / rate, per_chunk)
-    _row(report, "ours: everything", embedded, whole, per_chunk)
+        part = SAMPLE * len(known)
+        _row(report, name, (part, part), part * per_chunk / rate, per_chunk)
+    _row(report, "ours: everything", (count, embedded), whole, per_chunk)
     bench.put(embed_corpus.changed(count, seed, CHANGED))
     little, changed = bench.rebuild()
-    _row(report, "ours: 1 % changed", changed, little)
-    _row(report, "ours: nothing changed", 0, bench.rebuild()[0])
+    _row(report, "ours: 1 % changed", (count, changed), little)
+    _row(report, "ours: nothing changed", (count, 0), bench.rebuild()[0])
     made = bench.store.manifest(bench.embedder.digest)
     report.at_least("everything, to the encoder alone", per_chunk * embedded / whole / alone, 0.9)
     report.at_most("1 % changed, to everything", little / whole, 0.03)
@@ -112,9 +114,8 @@ def _ours(report: Report, bench: Bench, count: int, seed: int) -> list[Chunk]:
     return known
 
 
-def _loop(report: Report, scratch: Path, texts: Sequence[str]) -> None:
-    part = texts[: round(LOOP * len(texts))]
-    (scratch / "texts.json").write_text(json.dumps(part))
+def _loop(report: Report, scratch: Path, texts: Sequence[str], per_chunk: float) -> None:
+    (scratch / "texts.json").write_text(json.dumps(texts))
     arguments = [str(RELEASE), str(scratch / "texts.json"), str(scratch / "loop")]
     command = [sys.executable, "-W", "ignore", "-m", embed_loop.__name__, *arguments]
     environ = {**os.environ, "HF_HUB_OFFLINE": "1"}
@@ -124,19 +125,26 @@ def _loop(report: Report, scratch: Path, texts: Sequence[str]) -> None:
     if done.returncode:
         raise CannotMeasure(f"the loop does not run here: {done.stderr[-500:]}")
     first, again = json.loads(done.stdout.splitlines()[-1])
-    _row(report, "loop: a tenth of everything", len(part), first)
-    _row(report, "loop: that again, 1 % changed", len(part), again)
+    count = len(texts)
+    _row(report, "loop: everything", (count, count), first, per_chunk)
+    _row(report, "loop: 1 % changed", (count, count), again, per_chunk)
 
 
 def _row(
-    report: Report, what: str, embedded: float, seconds: float, tokens: float | None = None
+    report: Report,
+    what: str,
+    chunks: tuple[float, float],
+    seconds: float,
+    per_chunk: float | None = None,
 ) -> None:
+    """Add a row: `chunks` of the corpus, and of them embedded; a chunk has `per_chunk` tokens."""
     report.row(
         what=what,
-        chunks_embedded=float(embedded),
+        chunks=float(chunks[0]),
+        embedded=float(chunks[1]),
         seconds=seconds,
-        chunks_s=embedded / seconds,
-        tokens_s=None if tokens is None else embedded * tokens / seconds,
+        chunks_s=chunks[0] / seconds,
+        tokens_s=None if per_chunk is None else chunks[1] * per_chunk / seconds,
     )
 
 
