@@ -29,6 +29,13 @@ from functions.runtime.app import build_app  # noqa: E402
 from functions.runtime.function import Function  # noqa: E402
 from functions.runtime.settings import RuntimeSettings  # noqa: E402
 
+_LATER = (
+    "prometheus_client",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvloop",
+)
+"""What a server imports once it runs."""
 USAGE = "usage: python -m functions.runtime MODULE:ATTRIBUTE, e.g. functions.ner.app:function"
 
 
@@ -52,6 +59,15 @@ def identity(settings: RuntimeSettings) -> dict[str, str]:
         "faas.version": settings.revision,
         "faas.instance": os.environ.get("HOSTNAME", ""),
     }
+
+
+def preload() -> None:
+    """Import and open what `main` will need: what a fork server does once, for all that it forks."""
+    ahead.hold(sys.argv[1], os.environ)
+    find(sys.argv[1])
+    for module in _LATER:
+        importlib.import_module(module)
+    os.register_at_fork(after_in_child=coldstart.begin)
 
 
 def serve_metrics(settings: RuntimeSettings) -> None:

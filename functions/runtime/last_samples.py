@@ -9,17 +9,17 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from eventing import telemetry
-from functions.runtime import metrics
+from functions.runtime import coldstart, metrics
 
 if TYPE_CHECKING:  # imported at the end, like all that sends
     from prometheus_client.metrics_core import Metric
     from prometheus_client.samples import Sample
 
 log = logging.getLogger(__name__)
-_STARTED = time.time_ns()
 _INFINITY = float("inf")
 _RUNTIME = ("python_", "process_")
 Labels = tuple[tuple[str, str], ...]
@@ -59,6 +59,12 @@ def _push(active: telemetry.Telemetry) -> None:
     exporter.export(whole)
 
 
+@cache
+def _started() -> int:
+    """Return when this process began, whatever it was forked from."""
+    return time.time_ns() - int(coldstart.process_age() * 1e9)
+
+
 def _ours(family: "Metric") -> bool:
     return bool(family.samples) and not family.name.startswith(_RUNTIME)
 
@@ -95,7 +101,7 @@ def _named(name: str, family: "Metric", data: Any) -> Any:
 def _number(sample: "Sample") -> Any:
     from opentelemetry.sdk.metrics.export import NumberDataPoint  # noqa: PLC0415 - at the end
 
-    return NumberDataPoint(dict(sample.labels), _STARTED, time.time_ns(), sample.value)
+    return NumberDataPoint(dict(sample.labels), _started(), time.time_ns(), sample.value)
 
 
 def _series(family: "Metric") -> "dict[Labels, list[Sample]]":
@@ -117,7 +123,7 @@ def _histogram(labels: Labels, samples: "Iterable[Sample]") -> Any:
     total = next((s.value for s in samples if s.name.endswith("_sum")), 0.0)
     return HistogramDataPoint(
         attributes=dict(labels),
-        start_time_unix_nano=_STARTED,
+        start_time_unix_nano=_started(),
         time_unix_nano=time.time_ns(),
         count=counts[-1],
         sum=total,

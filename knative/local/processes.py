@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import psutil
 
@@ -35,18 +35,32 @@ def _die_with_parent() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """What to start: `name` is unique under `data`, output goes to `log`."""
+    """What to start: `name` is unique under `data`, output goes to `log`, `fds` are handed on."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
+    fds: tuple[int, ...] = ()
+
+
+class Started(Protocol):
+    """A process that was started, by whatever means."""
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is its group's id too."""
+        ...
+
+    async def wait(self) -> int:
+        """Return the exit status at its end."""
+        ...
 
 
 class Process:
     """A running process group with its pid file."""
 
-    def __init__(self, process: asyncio.subprocess.Process, pid_file: Path) -> None:
+    def __init__(self, process: Started, pid_file: Path) -> None:
         self._process = process
         self._pid_file = pid_file
 
@@ -62,7 +76,13 @@ class Process:
             stderr=log,
             start_new_session=True,
             preexec_fn=_die_with_parent,
+            pass_fds=spawn.fds,
         )
+        return cls.recorded(process, spawn, data)
+
+    @classmethod
+    def recorded(cls, process: Started, spawn: Spawn, data: Path) -> "Process":
+        """Write the pid file of a process that was started as `spawn`."""
         pid_file = data / "run" / "pids" / f"{spawn.name}.json"
         pid_file.parent.mkdir(parents=True, exist_ok=True)
         pid_file.write_text(json.dumps({"pid": process.pid, "started": _started(process.pid)}))
