@@ -16,6 +16,7 @@ from pathlib import Path
 
 from knative.local import pods_status
 from knative.local.errors import NotFound
+from knative.local.forks import Forks
 from knative.local.pods_env import Surroundings, resolve
 from knative.local.pods_probe import Probe
 from knative.local.pods_volumes import ConfigError, pod_folder, refresh
@@ -77,6 +78,7 @@ class PodRunner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listeners: list[Callable[[Key], None]] = []
         self.drain: Callable[[Replica], Awaitable[None]] | None = None
+        self.forks = Forks(around.data)
 
     def on_change(self, listener: Callable[[Key], None]) -> None:
         """Call `listener` with a Revision's key when a replica of it gets ready or stops being so."""
@@ -98,6 +100,7 @@ class PodRunner:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self.forks.close()
 
     def _observe(self, change: str, pod: Object) -> None:
         uid = pod["metadata"]["uid"]
@@ -182,7 +185,7 @@ class PodRunner:
         name = f"{meta['namespace']}_{meta['name']}"
         with file.open("ab") as out:
             spawn = Spawn(name, command.argv, command.env, command.cwd)
-            return await Process.start(spawn, self._around.data, out)
+            return await self.forks.start(replica.pod, spawn, out)
 
     async def _wind_down(self, replica: Replica, process: Process) -> None:
         grace = replica.pod["spec"].get("terminationGracePeriodSeconds", 30)
@@ -198,6 +201,7 @@ class PodRunner:
         async for ready in Probe(spec, replica.port).results():
             if ready != replica.ready:
                 replica.ready = ready
+                self.forks.was_ready(replica.pod)
                 replica.failed_starts = 0
                 self._publish(replica, pods_status.running())
                 self._tell(replica)

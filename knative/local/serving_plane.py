@@ -15,6 +15,7 @@ from knative.local.dataplane import stats
 from knative.local.dataplane.bootstrap import Ports
 from knative.local.dataplane.controller import DataPlane
 from knative.local.dataplane.envoy import Envoy
+from knative.local.forks import Forks
 from knative.local.instance import Platform
 from knative.local.pods import PodRunner
 from knative.local.pods_env import Surroundings
@@ -38,7 +39,7 @@ async def run(platform: Platform) -> None:
     envoy.prepare(plane.resources())
     app = Starlette(
         routes=[
-            Route("/metrics", metrics_endpoint(platform.store, envoy)),
+            Route("/metrics", metrics_endpoint(platform.store, envoy, runner.forks)),
             Route("/targets", targets_endpoint(platform.store)),
             Route("/v3/discovery:{subject}", envoy.discovery.answer, methods=["POST"]),
             Mount("/activate", app=scaler.activator),
@@ -55,14 +56,14 @@ async def run(platform: Platform) -> None:
 
 
 def metrics_endpoint(
-    store: Store, envoy: Envoy
+    store: Store, envoy: Envoy, forks: Forks
 ) -> Callable[[Request], Awaitable[PlainTextResponse]]:
-    """Make the endpoint that answers with the request metrics of all Revisions."""
+    """Make the endpoint that answers with the request metrics of all Revisions, and our own."""
 
     async def answer(_: Request) -> PlainTextResponse:
         revisions = [r["metadata"] for r in store.list("Revision")]
         labels = {(m["namespace"], m["name"]): m.get("labels") or {} for m in revisions}
-        return PlainTextResponse(stats.metrics(await envoy.readings(), labels))
+        return PlainTextResponse(stats.metrics(await envoy.readings(), labels) + forks.metrics())
 
     return answer
 
