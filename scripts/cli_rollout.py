@@ -21,10 +21,12 @@ import yaml
 from rich.console import Console
 from rich.live import Live
 
+from functions.rollout.reading import Reading
 from knative.serving import errors, policy, state
 from knative.serving.client import REVISIONS, SERVICES, KubeClient
+from knative.serving.inputs import due
 from knative.serving.kubeconfig import NoCluster, find
-from knative.serving.objects import Object, template_of
+from knative.serving.objects import Object, model_of, template_of
 from knative.serving.observation import COMMAND
 from knative.serving.table import Phase
 from scripts import rollout_view as view
@@ -61,11 +63,16 @@ def history(service: Service, *, json_: Json = False) -> None:
 def watch(
     service: Service,
     *,
+    model: Annotated[str, typer.Option(help="Wait for this release, for example ner-v1.1.0")] = "",
     seconds: Annotated[float, typer.Option(help="Give up after so long")] = 3600.0,
     json_: Json = False,
 ) -> None:
-    """Follow the rollout until it ends: live on a terminal, else a line a change."""
-    raise typer.Exit(_run(lambda kube: _follow(kube, service, seconds, json_=json_)))
+    """Follow the rollout until it ends: live on a terminal, else a line a change.
+
+    One that is about to begin counts as begun, and with --model nothing else counts: right after a
+    push the Service does not know of it yet.
+    """
+    raise typer.Exit(_run(lambda kube: _follow(kube, service, (model, seconds), json_=json_)))
 
 
 @app.command()
@@ -141,7 +148,8 @@ def connect() -> KubeClient:
     return KubeClient(find(os.environ))
 
 
-async def _follow(kube: KubeClient, service: str, seconds: float, *, json_: bool) -> int:
+async def _follow(kube: KubeClient, service: str, until: tuple[str, float], *, json_: bool) -> int:
+    model, seconds = until
     deadline, last = time.monotonic() + seconds, ""
     console = Console()
     live = Live(console=console) if console.is_terminal and not json_ else None
@@ -155,10 +163,20 @@ async def _follow(kube: KubeClient, service: str, seconds: float, *, json_: bool
             elif last != json.dumps(said):
                 last = json.dumps(said)
                 _show(said, json_=json_)
-            if not known.active:
+            if not known.active and await _over(kube, service, model):
                 return int(known.phase != Phase.SUCCEEDED)
             await asyncio.sleep(_POLL_SECONDS)
     return _UNFINISHED
+
+
+async def _over(kube: KubeClient, service: str, model: str) -> bool:
+    """Whether nothing is about to begin, and what has ended was about `model` where one is named."""
+    now = await Reading.of(kube, service)
+    if now.state is None or due(now.seen, now.state):
+        return False
+    names = (now.state.candidate, now.state.stable)
+    found = [now.revisions[name] for name in names if name and name in now.revisions]
+    return not model or model in {model_of(one)[0].rsplit("/", 1)[-1] for one in found}
 
 
 async def _command(kube: KubeClient, service: str, verb: str) -> None:

@@ -1,17 +1,20 @@
 """A reading: one Service with its Revisions, as they were at one moment, and what they mean."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from knative.serving import policy
+from knative.serving import gpus, policy
 from knative.serving import state as states
-from knative.serving.client import REVISIONS, SERVICES, KubeClient
-from knative.serving.errors import NotFound
+from knative.serving.client import NODES, PODS, REVISIONS, SERVICES, KubeClient
+from knative.serving.errors import NotFound, Refused
 from knative.serving.objects import Object, revision_view, service_view
 from knative.serving.observation import Observation
 from knative.serving.policy import Policy, PolicyInvalid
 from knative.serving.state import State
+from knative.serving.table import Phase
 
+_LOG = logging.getLogger(__name__)
 _LABEL = "serving.knative.dev/service"
 
 
@@ -36,11 +39,14 @@ class Reading:
         }
         views = {key: revision_view(revision) for key, revision in revisions.items()}
         found, problem = _policy(service)
+        state = states.of(service)
+        before = await _before(kube, found)
+        free = await _gpus(kube, name, found, state)
         return cls(
             service=service,
             revisions=revisions,
-            seen=Observation(service_view(service), views, waits_for=await _before(kube, found)),
-            state=states.of(service),
+            seen=Observation(service_view(service), views, waits_for=before, gpus=free),
+            state=state,
             policy=found,
             problem=problem,
         )
@@ -57,6 +63,24 @@ async def _before(kube: KubeClient, rules: Policy | None) -> tuple[str, ...]:
         if known and known.active:
             running.append(name)
     return tuple(running)
+
+
+async def _gpus(
+    kube: KubeClient, name: str, rules: Policy | None, known: State | None
+) -> int | None:
+    """Return what the nodes leave, where the policy asks for it and the strategy is being chosen.
+
+    Who may not read nodes has no budget: a candidate that does not fit then stays Pending, and is
+    rolled back when its time is over, with nobody disturbed.
+    """
+    asked = rules and rules.gpus == gpus.FROM_NODES and known and known.phase is Phase.PENDING
+    if not asked:
+        return None
+    try:
+        return gpus.budget(await kube.list(NODES), await kube.list(PODS), name)
+    except (NotFound, Refused) as error:
+        _LOG.warning("%s: the GPUs of the nodes cannot be read: %s", name, error)
+        return None
 
 
 def _policy(service: Object) -> tuple[Policy | None, str]:

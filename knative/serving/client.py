@@ -29,6 +29,7 @@ class Resource:
     version: str
     plural: str
     kind: str
+    namespaced: bool = True
 
     @property
     def api_version(self) -> str:
@@ -46,6 +47,7 @@ REVISIONS = Resource("serving.knative.dev", "v1", "revisions", "Revision")
 PING_SOURCES = Resource("sources.knative.dev", "v1", "pingsources", "PingSource")
 EVENTS = Resource("", "v1", "events", "Event")
 PODS = Resource("", "v1", "pods", "Pod")
+NODES = Resource("", "v1", "nodes", "Node", namespaced=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class KubeClient:
         await self._write("DELETE", self._path(resource, name), None)
 
     def _path(self, resource: Resource, name: str = "") -> str:
-        path = f"{resource.prefix}/namespaces/{self.namespace}/{resource.plural}"
+        scope = f"/namespaces/{self.namespace}" if resource.namespaced else ""
+        path = f"{resource.prefix}{scope}/{resource.plural}"
         return f"{path}/{name}" if name else path
 
     def _request(

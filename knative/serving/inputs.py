@@ -38,11 +38,14 @@ def _at_rest(seen: Observation, state: State, now: float) -> Found:
             return Input.ABORT, "a person rolled back"
         if now >= state.previous_until:
             return Input.EXPIRED, "the warm window is over"
+    return (Input.CHANGED, "the template changed") if due(seen, state) else None
+
+
+def due(seen: Observation, state: State) -> bool:
+    """Whether the template is one that no rollout has handled yet."""
     serving = seen.revisions.get(seen.serving() or "")
     handled = {state.template, serving.template if serving else state.template}
-    if seen.service.template not in handled:
-        return Input.CHANGED, "the template changed"
-    return None
+    return seen.service.template not in handled
 
 
 def _person(seen: Observation, state: State, policy: Policy) -> Found:
@@ -109,12 +112,19 @@ def _pending(seen: Observation, state: State, policy: Policy, now: float) -> Fou
         why = f"{' and '.join(seen.waits_for)} had not finished"
         return _deadline(now - state.started, policy, why)
     view = seen.made_from(state.template)
+    if view and view.digest in state.refused and view.digest != _digest(seen, state.stable):
+        return Input.BROKEN, f"{view.digest} was refused before, and nobody insists on it"
     crowd = _crowd(seen, state, policy) if view else ""
     if crowd:
         return Input.CROWDED, crowd
     if view and view.ready:
         return Input.READY, f"{view.name} is Ready"
     return _deadline(now - state.started, policy, "was not Ready")
+
+
+def _digest(seen: Observation, name: str | None) -> str | None:
+    view = seen.revisions.get(name or "")
+    return view.digest if view else None
 
 
 def _crowd(seen: Observation, state: State, policy: Policy) -> str:
@@ -125,9 +135,16 @@ def _crowd(seen: Observation, state: State, policy: Policy) -> str:
     if policy.strategy == "switch":
         return "the policy says switch"
     gpus = candidate.gpus + stable.gpus * max(1, stable.replicas)
-    if policy.gpus and gpus > policy.gpus:
-        return f"both would hold {gpus} GPUs of {policy.gpus}"
+    budget = _budget(seen, policy)
+    if gpus and budget is not None and gpus > budget:
+        return f"both would hold {gpus} GPUs of {budget}"
     return ""
+
+
+def _budget(seen: Observation, policy: Policy) -> int | None:
+    if isinstance(policy.gpus, str):
+        return seen.gpus
+    return policy.gpus or None
 
 
 def _draining(seen: Observation, state: State, policy: Policy, now: float) -> Found:

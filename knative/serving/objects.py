@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from knative.serving import traffic
+from knative.serving import gpus, traffic
 
 Object = dict[str, Any]
 DIGEST = "rollout.marketresearch.ai/digest"
@@ -18,7 +18,6 @@ URI = "rollout.marketresearch.ai/uri"
 HELD = "rollout.marketresearch.ai/held"
 MIN_SCALE = "autoscaling.knative.dev/min-scale"
 MAX_SCALE = "autoscaling.knative.dev/max-scale"
-GPU = "nvidia.com/gpu"
 _SERVING = "serving.knative.dev/"
 _STAMPS = ("client.knative.dev/",)
 _MEANT = frozenset({"serving.knative.dev/progress-deadline"})
@@ -96,7 +95,7 @@ def revision_view(revision: Object) -> RevisionView:
         max_scale=int(annotations.get(MAX_SCALE) or 0),
         min_scale=annotations.get(MIN_SCALE),
         held=annotations.get(HELD),
-        gpus=_gpus(revision.get("spec") or {}),
+        gpus=gpus.limited(revision.get("spec") or {}),
     )
 
 
@@ -138,11 +137,6 @@ def with_model(template: Object, uri: str, digest: str) -> Object:
     meta = dict(template.get("metadata") or {})
     meta["annotations"] = {**(meta.get("annotations") or {}), URI: uri, DIGEST: digest}
     return {**template, "metadata": meta}
-
-
-def _gpus(spec: Object) -> int:
-    limits = [(item.get("resources") or {}).get("limits") for item in spec.get("containers") or []]
-    return sum(int((limit or {}).get(GPU) or 0) for limit in limits)
 
 
 def _condition(conditions: Sequence[Object], kind: str) -> tuple[bool | None, str]:

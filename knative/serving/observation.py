@@ -36,12 +36,17 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at a Service; `waits_for` names the Services whose running rollouts come first."""
+    """One look at a Service.
+
+    waits_for: the Services whose running rollouts come first. gpus: the budget that the nodes
+    leave, None where it was not asked for or cannot be read.
+    """
 
     service: ServiceView
     revisions: Mapping[str, RevisionView]
     facts: Facts = field(default_factory=Facts)
     waits_for: tuple[str, ...] = ()
+    gpus: int | None = None
 
     def ready(self, name: str | None) -> bool:
         """Whether the Revision may get requests."""

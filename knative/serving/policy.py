@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from knative.serving.gpus import FROM_NODES
 from knative.serving.traffic import WHOLE
 
 ANNOTATION = "rollout.marketresearch.ai/policy"
@@ -43,8 +44,8 @@ class Policy:
     warm_window_seconds: how long the old Revision is kept warm after a promotion.
     strategy: `surge` runs both at once; `switch` stops the old one, starts the new one, and returns
         to the old one when the new one is not good in time. There is no canary then.
-    gpus: how many GPUs both may hold together, 0 for no limit; where it does not suffice for both,
-        the strategy is `switch`.
+    gpus: how many GPUs both may hold together, 0 for no limit, `nodes` for what the nodes have less
+        what others of the namespace hold; where it does not suffice for both, the strategy is `switch`.
     switch_deadline_seconds: how long callers may have to wait for the new one in a switch.
     after: Services of the namespace whose rollouts, when they run, come first.
     on_new: a newer template while a rollout runs: `supersede` it, or `queue` behind it.
@@ -68,7 +69,7 @@ class Policy:
     on_inconclusive: str = "rollback"
     warm_window_seconds: float = 600.0
     strategy: str = "surge"
-    gpus: int = 0
+    gpus: int | str = 0
     switch_deadline_seconds: float = 120.0
     after: tuple[str, ...] = ()
     on_new: str = "supersede"
@@ -125,7 +126,10 @@ _CHECKS: Mapping[str, _Check] = {
     "on_inconclusive": _one_of(_ENDINGS),
     "warm_window_seconds": _number(0, 7 * _DAY),
     "strategy": _one_of(_STRATEGIES),
-    "gpus": (lambda value: type(value) is int and value >= 0, "a whole number, 0 for no limit"),
+    "gpus": (
+        lambda value: value == FROM_NODES or (type(value) is int and value >= 0),
+        f"a whole number, 0 for no limit, or {FROM_NODES}",
+    ),
     "switch_deadline_seconds": _number(1, _DAY),
     "after": (_names, "a list of names of Services"),
     "on_new": _one_of(_ON_NEW),

@@ -15,11 +15,17 @@ from knative.serving.policy import Policy
 from knative.serving.state import State
 from knative.serving.table import TABLE, Effect, Input, Phase
 
+_SKEW_SECONDS = 5.0
+"""Two machines' clocks may differ by so much without any harm."""
+
 
 def decide(seen: Observation, state: State | None, policy: Policy, now: float) -> Decision:
     """Return what to write now; `changed` is false when there is nothing."""
     if state is None:
         return _adopt(seen, now)
+    rebased = _rebased(state, policy, now)
+    if rebased:
+        return Decision(rebased, changed=True)
     found = read(seen, state, policy, now)
     transition = TABLE.get((state.phase, found[0])) if found else None
     if not found or not transition or not _possible(seen, state, transition.effect):
@@ -32,6 +38,19 @@ def decide(seen: Observation, state: State | None, policy: Policy, now: float) -
         arrived = replace(arrived, stable=state.previous, previous=None)
     after, actions = EFFECTS[transition.effect](step, arrived)
     return Decision(after, actions + _obeyed(seen), changed=True)
+
+
+def _rebased(state: State, policy: Policy, now: float) -> State | None:
+    """After the clock was set back nobody waits for the time that it lost: count from now."""
+    latest, window = now + _SKEW_SECONDS, policy.warm_window_seconds
+    if max(state.since, state.started, state.previous_until - window) <= latest:
+        return None
+    return replace(
+        state,
+        since=min(state.since, now),
+        started=min(state.started, now),
+        previous_until=min(state.previous_until, now + window),
+    )
 
 
 def _possible(seen: Observation, state: State, effect: Effect) -> bool:

@@ -36,9 +36,8 @@ POLICY = {
     "max_inconclusive_seconds": 30,
     "warm_window_seconds": 20,
 }
-_EVENTING = {"group": "eventing.knative.dev", "version": "v1"}
-BROKERS = Resource(**_EVENTING, plural="brokers", kind="Broker")
-TRIGGERS = Resource(**_EVENTING, plural="triggers", kind="Trigger")
+BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker")
+TRIGGERS = Resource("eventing.knative.dev", "v1", "triggers", "Trigger")
 API_SERVER_SOURCES = Resource("sources.knative.dev", "v1", "apiserversources", "ApiServerSource")
 
 

@@ -1,4 +1,6 @@
-"""The function may be killed between any two calls of the API; the end is the same."""
+"""The function may be killed between any two calls of the API, so at every transition: the end is
+the same, and so is what callers saw.
+"""
 
 import itertools
 from pathlib import Path
@@ -30,6 +32,8 @@ def check(world: World, level: str) -> None:
     serving = "ner-00001" if level == "bad" else "ner-00002"
     assert state.phase is (Phase.FAILED if level == "bad" else Phase.SUCCEEDED)
     assert world.api.weights() == {serving: 100}
+    assert set(world.failed()) == ({"ner-00002"} if level == "bad" else set())
+    assert world.failed().get("ner-00002", 0) <= 2 * world.rate // 10 // 2  # of two looks at most
     assert world.types()[-1] == ("rolledback" if level == "bad" else "promoted")
     assert not state.outbox
     held = {

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +19,56 @@ from functions.rollout.probes import Probes
 from functions.rollout.settings import Settings
 from functions.rollout.ticks import Ticks
 from knative.serving import state as states
-from knative.serving.client import KubeClient
-from knative.serving.kubeconfig import Cluster
+from knative.serving.objects import DIGEST
 from knative.serving.observation import COMMAND
 from knative.serving.policy import ANNOTATION
 from knative.serving.table import Phase
-from tests.support.knative_api import NAMESPACE, FakeKnative, Killed
+from tests.support.knative_api import FakeKnative, Killed
+from tests.support.knative_serving import NAMESPACE
 
 BROKER = "http://broker-ingress.knative-eventing.svc.cluster.local/marketresearch/default"
 METRICS = "http://request-metrics.knative-serving.svc.cluster.local/metrics"
 POLICY = {"step_interval_seconds": 4, "min_samples": 5, "warm_window_seconds": 30}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of the rollout's that does not go to the API server."""
+
+    url: str
+    headers: dict[str, str]
+    content: bytes
+
+
+class _Wire:
+    """As much of an HTTP client as the rollout uses, and no wire: that costs more than the rollout."""
+
+    def __init__(self, answer: Callable[[Asked], httpx.Response]) -> None:
+        self._answer = answer
+
+    async def get(self, url: str) -> httpx.Response:
+        return self._asked("GET", Asked(url, {}, b""))
+
+    async def post(
+        self, url: str, *, json: Any = None, content: bytes = b"", headers: Any = None
+    ) -> httpx.Response:
+        body = content if json is None else _dumps(json).encode()
+        return self._asked("POST", Asked(url, dict(headers or {}), body))
+
+    def _asked(self, method: str, request: Asked) -> httpx.Response:
+        response = self._answer(request)
+        response.request = _request(method, request.url)
+        return response
+
+
+_request = cache(httpx.Request)
+_load = lru_cache(states.load)
+_dumps = json.dumps
+
+
 class World:
-    """Callers send `rate` requests between two looks; `failing` Revisions fail half of theirs."""
+    """Callers send `rate` requests between two looks; Revisions with one of `failing_values` in their
+    environment fail half of theirs, one that is not Ready fails all. `counts`: what callers saw."""
 
     def __init__(self, cache: Path, policy: dict[str, Any] | None = None) -> None:
         self.now = 1_000_000.0
@@ -64,21 +102,19 @@ class World:
 
     async def event(self, payload: Any = None, trace: str = "") -> None:
         """Deliver one event to a fresh process, which is killed at the end, or before."""
-        async with httpx.AsyncClient(transport=httpx.MockTransport(self._call)) as http:
-            kube = KubeClient(Cluster("http://api", NAMESPACE), self.api.transport())
-            settings = Settings(BROKER, METRICS, self.cache, warm_seconds=0.2)
-            announcer = Announcer(kube, http, BROKER)
-            tools = Tools(
-                kube=kube,
-                probes=Probes(http, settings, lambda: self.now),
-                announcer=announcer,
-                ticks=Ticks(kube, BROKER, {"fast": settings.tick, "slow": settings.slow_tick}),
-                clock=lambda: self.now,
-            )
-            cause = wrap(payload or IndexRebuildRequested("tick"), "test")
-            cause = replace(cause, extensions={"traceparent": trace} if trace else {})
-            await handle(cause, Rollout(kube, announcer, Controller(tools)))
-            await kube.close()
+        kube, http = self.api.client(), _Wire(self._answer)
+        settings = Settings(BROKER, METRICS, self.cache, warm_seconds=0.2)
+        announcer = Announcer(kube, http, BROKER)
+        tools = Tools(
+            kube=kube,
+            probes=Probes(http, settings, lambda: self.now),
+            announcer=announcer,
+            ticks=Ticks(kube, BROKER, {"fast": settings.tick, "slow": settings.slow_tick}),
+            clock=lambda: self.now,
+        )
+        cause = wrap(payload or IndexRebuildRequested("tick"), "test")
+        cause = replace(cause, extensions={"traceparent": trace} if trace else {})
+        await handle(cause, Rollout(kube, announcer, Controller(tools)))
 
     async def settle(self, looks: int = 200) -> None:
         """Tick until nothing is active, or time runs out."""
@@ -99,43 +135,46 @@ class World:
     def send(self, requests: int) -> None:
         for name, percent in self.api.weights().items():
             share = requests * percent // 100
-            values = {
-                entry["value"]
-                for entry in self.api.revision(name)["spec"]["containers"][0].get("env", [])
-            }
-            failed = share // 2 if values & self.failing_values else 0
+            failed = share // 2 if self.failing_values & set(self.environment(name).values()) else 0
+            failed = failed if self.api.ready(name) else share
             self.counts[name, True] = self.counts.get((name, True), 0) + failed
             self.counts[name, False] = self.counts.get((name, False), 0) + share - failed
 
+    def failed(self) -> dict[str, int]:
+        """Whose answers were failures, and how many, as callers saw it."""
+        return {name: count for (name, bad), count in self.counts.items() if bad and count}
+
+    def environment(self, revision: str) -> dict[str, str]:
+        return environment(self.api.revision(revision))
+
     def state(self) -> states.State:
-        found = states.of(self.api.service())
-        assert found
-        return found
+        return _load(self.api.service()["metadata"]["annotations"][states.ANNOTATION])
 
     def types(self) -> list[str]:
         return [event.type.split(".")[-2] for event in self.events.values()]
 
-    def _call(self, request: httpx.Request) -> httpx.Response:
-        if str(request.url) == METRICS:
+    def _answer(self, request: Asked) -> httpx.Response:
+        if request.url == METRICS:
             return httpx.Response(503 if self.metrics_down else 200, text=self._metrics())
-        if str(request.url) == BROKER:
+        if request.url == BROKER:
             if self.broker_down:
                 return httpx.Response(503)
-            event = from_http(dict(request.headers), request.content)
+            event = from_http(request.headers, request.content)
             self.events.setdefault(event.id, event)
             return httpx.Response(202)
         return self._function(request)
 
-    def _function(self, request: httpx.Request) -> httpx.Response:
-        tag = "candidate" if request.url.host.startswith("candidate-") else None
+    def _function(self, request: Asked) -> httpx.Response:
+        host, _, path = request.url.removeprefix("http://").partition("/")
+        tag = "candidate" if host.startswith("candidate-") else None
         targets = self.api.service()["status"].get("traffic", [])
         wanted = [t for t in targets if (t.get("tag") == tag if tag else t.get("percent"))]
         if not wanted:
             return httpx.Response(404)
-        if request.url.path == "/health/ready":
+        if path == "health/ready":
             return httpx.Response(200)
         annotations = self.api.revision(wanted[0]["revisionName"])["metadata"]["annotations"]
-        found = self.entities.get(annotations.get("rollout.marketresearch.ai/digest", ""), [])
+        found = self.entities.get(annotations.get(DIGEST, ""), [])
         texts = json.loads(request.content)["texts"]
         return httpx.Response(200, json={"results": [{"entities": found} for _ in texts]})
 
@@ -145,6 +184,12 @@ class World:
             f'revision_name="{name}",response_code_class="{"5xx" if bad else "2xx"}"}} {count}'
             for (name, bad), count in self.counts.items()
         )
+
+
+def environment(template: dict[str, Any]) -> dict[str, str]:
+    """The variables of a template, or of a Revision."""
+    entries = template["spec"]["containers"][0].get("env", [])
+    return {entry["name"]: entry["value"] for entry in entries}
 
 
 async def running(world: World) -> World:

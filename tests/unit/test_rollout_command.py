@@ -17,7 +17,8 @@ from knative.serving.state import State
 from knative.serving.table import Phase
 from scripts import cli_rollout, rollout_view
 from tests.support.knative_api import NAMESPACE
-from tests.support.rollout_world import World, run
+from tests.support.rollout_models import RIGHT, publish
+from tests.support.rollout_world import World, run, synced
 
 
 @pytest.fixture
@@ -63,6 +64,26 @@ def test_watch_exits_by_how_the_rollout_ended(world: World, level: str, code: in
     world.deploy(LEVEL=level)
     run(world.settle())
     assert command("watch", "ner").exit_code == code
+
+
+def test_watch_waits_for_a_rollout_that_is_about_to_begin(world: World) -> None:
+    assert command("watch", "ner").exit_code == 0
+    world.deploy(LEVEL="2")
+    assert command("watch", "ner", "--seconds", "0.1").exit_code == 4
+    run(world.settle())
+    run(world.settle())
+    assert command("watch", "ner").exit_code == 0
+
+
+def test_watch_of_a_release_is_over_only_when_that_release_was_judged(world: World) -> None:
+    asked = ("watch", "ner", "--seconds", "0.1", "--model", "ner-v1.0.0")
+    assert command(*asked).exit_code == 4
+    run(world.event(synced(publish(world, "worse", []), "1.0.0")))
+    run(world.settle())
+    assert command(*asked).exit_code == 1
+    run(world.event(synced(publish(world, "good", RIGHT), "1.1.0")))
+    run(world.settle())
+    assert command("watch", "ner", "--model", "ner-v1.1.0").exit_code == 0
 
 
 @pytest.mark.parametrize("verb", ["promote", "abort", "pause", "resume", "rollback"])

@@ -1,38 +1,12 @@
 """Whole rollouts against an in-memory Knative, by the function's own event handler."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from functions.registry.manifest import FileEntry, build
 from knative.serving.table import Phase
+from tests.support.rollout_models import RIGHT, publish
 from tests.support.rollout_world import World, running, synced
-
-RIGHT = [{"start": 0, "end": 4, "label": "ORG"}]
-
-
-def publish(world: World, name: str, entities: list[dict[str, object]]) -> str:
-    """Put a release into the model cache; its model finds `entities` in every text."""
-    content = name.encode().hex().ljust(64, "0")[:64]
-    head = {
-        "schema": 1,
-        "name": "ner",
-        "version": "1.0.0",
-        "task": "token-classification",
-        "framework": "onnx",
-        "service": "ner",
-        "labels": {},
-        "golden": "golden.jsonl",
-        "metrics": {},
-    }
-    manifest = build(head, [FileEntry("golden.jsonl", 3, content)], "2026-01-01T00:00:00Z")
-    entry = world.cache / "entries" / manifest.digest.removeprefix("sha256:")
-    entry.mkdir(parents=True)
-    (entry / "model_config.json").write_bytes(manifest.to_bytes())
-    (entry / "golden.jsonl").write_text(json.dumps({"text": "Acme", "entities": RIGHT}))
-    world.entities[manifest.digest] = entities
-    return manifest.digest
 
 
 async def test_an_unpinned_service_with_a_policy_is_adopted(world: World) -> None:
@@ -97,7 +71,7 @@ async def test_a_candidate_that_fails_requests_is_rolled_back_with_its_template(
 
 async def test_a_candidate_that_cannot_start_never_gets_traffic(world: World) -> None:
     await running(world)
-    world.api.broken = {"crash"}
+    world.api.serving.broken = {"crash"}
     world.deploy(LEVEL="crash")
     await world.settle()
     assert world.state().phase is Phase.FAILED
@@ -106,10 +80,10 @@ async def test_a_candidate_that_cannot_start_never_gets_traffic(world: World) ->
 
 
 async def test_the_first_model_of_a_service_goes_straight_to_everything(world: World) -> None:
-    world.api.broken = {"none"}
+    world.api.serving.broken = {"none"}
     world.deploy(MODE="none")
     await world.event()
-    world.api.broken = set()
+    world.api.serving.broken = set()
     await world.survive(synced(publish(world, "one", RIGHT), "1.0.0"))
     await world.settle()
     assert world.state().phase is Phase.SUCCEEDED

@@ -11,7 +11,7 @@ from tests.support.rollout_world import World
 
 async def one_gpu(tmp_path: Path, **policy: object) -> World:
     world = World(tmp_path, {"switch_deadline_seconds": 20, **policy})
-    world.api.gpus = 1
+    world.api.serving.gpus = 1
     world.deploy(LEVEL="1")
     await world.event()
     assert list(world.api.kind("pods")) == ["ner-00001-pod"]
@@ -43,7 +43,7 @@ async def test_a_switch_returns_to_the_old_one_when_the_new_is_not_ready_in_time
     tmp_path: Path,
 ) -> None:
     world = await one_gpu(tmp_path, strategy="switch")
-    world.api.broken = {"hangs"}
+    world.api.serving.broken = {"hangs"}
     world.deploy(LEVEL="hangs")
     await world.settle()
     assert world.state().phase is Phase.FAILED
@@ -60,13 +60,66 @@ async def test_the_budget_chooses_between_surge_and_switch(
 ) -> None:
     world = World(tmp_path, {"gpus": budget})
     world.gpus_each = 1
-    world.api.gpus = budget or 9
+    world.api.serving.gpus = budget or 9
     world.deploy(LEVEL="1")
     await world.event()
     world.deploy(LEVEL="2")
     await world.settle()
     assert world.state().phase is Phase.SUCCEEDED
     assert {"Draining", "Canary"} & set(phases(world)) == {phase}
+
+
+def nodes(world: World, gpus: int) -> None:
+    node = {"metadata": {"name": "n"}, "status": {"allocatable": {"nvidia.com/gpu": str(gpus)}}}
+    tainted = {**node, "metadata": {"name": "away"}, "spec": {"unschedulable": True}}
+    world.api.kind("nodes").update({"n": node, "away": tainted})
+
+
+def holding(world: World, gpus: int) -> None:
+    """A Pod of another Service."""
+    limits = {"limits": {"nvidia.com/gpu": gpus}}
+    labels = {"serving.knative.dev/service": "embedder"}
+    pod = {
+        "metadata": {"name": "embedder-1", "labels": labels},
+        "spec": {"containers": [{"resources": limits}]},
+        "status": {"phase": "Running"},
+    }
+    world.api.kind("pods")["embedder-1"] = pod
+
+
+@pytest.mark.parametrize(
+    ("on_nodes", "others", "phase"), [(1, 0, "Draining"), (2, 0, "Canary"), (2, 1, "Draining")]
+)
+async def test_the_budget_may_be_what_the_nodes_leave(
+    tmp_path: Path, on_nodes: int, others: int, phase: str
+) -> None:
+    world = World(tmp_path, {"gpus": "nodes"})
+    world.gpus_each = 1
+    world.api.serving.gpus = on_nodes
+    nodes(world, on_nodes)
+    if others:
+        holding(world, others)
+    world.deploy(LEVEL="1")
+    await world.event()
+    world.deploy(LEVEL="2")
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert {"Draining", "Canary"} & set(phases(world)) == {phase}
+    assert world.failed() == {}
+
+
+async def test_nodes_that_may_not_be_read_are_no_budget(tmp_path: Path) -> None:
+    world = World(tmp_path, {"gpus": "nodes", "start_deadline_seconds": 10})
+    world.gpus_each = world.api.serving.gpus = 1
+    world.api.forbidden = {"nodes"}
+    world.deploy(LEVEL="1")
+    await world.event()
+    world.deploy(LEVEL="2")
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert "was not Ready" in world.state().reason
+    assert world.api.weights() == {"ner-00001": 100}
+    assert world.failed() == {}
 
 
 async def test_dependents_wait_for_the_rollout_that_comes_first(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
-"""Rollouts through what fails around them: the API server, the Broker, the metrics, the ticks."""
+"""Rollouts through what fails around them: the API server, the Broker, the metrics, ticks, the clock.
 
+Each test says how it ends, and what callers saw meanwhile.
+"""
+
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from functions.runtime.errors import NotFound, Unavailable
 from knative.serving.table import Phase
-from tests.support.rollout_world import World, canary, running, synced, tick
+from tests.support.rollout_world import World, canary, running, say, synced, tick
 
 
 async def test_no_samples_are_inconclusive_and_end_in_a_rollback(world: World) -> None:
@@ -46,33 +50,131 @@ async def test_a_model_for_a_service_that_is_not_there_is_not_swallowed(world: W
         await world.event(synced("sha256:" + "a" * 64, "1.0.0"))
 
 
-async def test_an_api_server_that_is_gone_for_a_minute_asks_for_redelivery(world: World) -> None:
-    await canary(world)
+async def gone_for_a_minute(world: World) -> None:
     world.api.down = True
-    world.now += 60
-    with pytest.raises(Unavailable):
-        await world.event()
+    for _ in range(30):
+        world.now += 2
+        world.send(world.rate)
+        with pytest.raises(Unavailable):  # so that the event is delivered again
+            await world.event()
     world.api.down = False
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
 
 
-async def test_conflicts_on_every_write_for_a_while_only_delay(world: World) -> None:
-    await canary(world)
+async def conflicts_on_every_write(world: World) -> None:
     world.api.conflict_at = set(range(world.api.calls, world.api.calls + 5000))
-    await tick(world)
-    assert world.state().weight() == 5
+    before = world.state()
+    await tick(world, 3)
+    assert world.state() == before
     world.api.conflict_at = set()
-    await world.settle()
-    assert world.state().phase is Phase.SUCCEEDED
 
 
-async def test_ticks_that_come_twice_or_late_change_nothing(world: World) -> None:
-    await canary(world)
+async def ticks_are_lost(world: World) -> None:
+    world.now += 60
+    world.send(30 * world.rate)
+
+
+async def ticks_come_twice_and_late(world: World) -> None:
     world.now += 300
     world.send(world.rate)
     for _ in range(3):
         await world.event()
-    assert world.state().weight() == 25  # one look's evidence is one step
+    assert world.state().weight() <= 25  # one look's evidence is one step
+
+
+async def the_clock_jumps_ahead(world: World) -> None:
+    world.now += 600
+    await tick(world)
+    world.now += 600
+
+
+async def the_clock_jumps_back(world: World) -> None:
+    world.now -= 600
+    await tick(world)
+    world.now -= 600
+
+
+async def the_broker_is_down(world: World) -> None:
+    world.broker_down = True
+    await tick(world, 3)
+    world.broker_down = False
+
+
+FAULTS = [
+    gone_for_a_minute,
+    conflicts_on_every_write,
+    ticks_are_lost,
+    ticks_come_twice_and_late,
+    the_clock_jumps_ahead,
+    the_clock_jumps_back,
+    the_broker_is_down,
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_good_candidate_is_promoted_through_it_and_callers_notice_nothing(
+    world: World, fault: Callable[[World], Awaitable[None]]
+) -> None:
+    await canary(world)
+    await fault(world)
+    await world.settle(600)
+    assert world.state().phase is Phase.SUCCEEDED
+    assert world.api.weights() == {"ner-00002": 100}
+    assert world.failed() == {}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_bad_candidate_is_rolled_back_through_it_and_only_its_own_answers_fail(
+    world: World, fault: Callable[[World], Awaitable[None]]
+) -> None:
+    await canary(world, {"steps": [5, 100]})
+    world.failing_values = {"2"}
+    await fault(world)
+    await world.settle(600)
+    assert world.state().phase is Phase.FAILED
+    assert world.api.weights() == {"ner-00001": 100}
+    assert set(world.failed()) <= {"ner-00002"}
+    seen = world.failed()
+    world.send(world.rate)
+    assert world.failed() == seen
+
+
+@pytest.mark.parametrize("how", ["broken", "hanging"])
+async def test_a_candidate_that_crashes_or_hangs_is_met_by_no_caller(
+    tmp_path: Path, how: str
+) -> None:
+    world = await running(World(tmp_path, {"start_deadline_seconds": 30}))
+    setattr(world.api.serving, how, {"2"})
+    world.deploy(LEVEL="2")
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert {name for name, _ in world.counts} == {"ner-00001"}
+    assert world.failed() == {}
+
+
+async def test_a_candidate_that_begins_to_crash_in_the_canary_is_rolled_back_at_the_next_look(
+    world: World,
+) -> None:
+    await canary(world)
+    world.api.serving.turn("ner-00002", ready=False)
+    await tick(world)
+    assert world.state().phase is Phase.FAILED
+    assert world.failed() == {"ner-00002": world.rate * 5 // 100}  # one look's share
+
+
+async def test_a_candidate_that_turns_bad_after_its_promotion_is_rolled_back_by_one_write(
+    world: World,
+) -> None:
+    await canary(world)
     await world.settle()
     assert world.state().phase is Phase.SUCCEEDED
+    world.failing_values = {"2"}
+    await tick(world)
+    say(world, "abort")
+    writes, replicas = len(world.api.traffic_writes), world.api.revision("ner-00001")["status"]
+    assert replicas["actualReplicas"] > 0  # nobody waits for a cold start
+    await world.event()
+    assert len(world.api.traffic_writes) == writes + 1
+    assert world.api.weights() == {"ner-00001": 100}
+    assert world.failed() == {"ner-00002": world.rate // 2}
+    await tick(world)
+    assert world.failed() == {"ner-00002": world.rate // 2}
