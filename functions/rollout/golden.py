@@ -1,20 +1,18 @@
-"""The golden set: what the candidate says, compared with what is right and with what stable says.
+"""The golden set: what is asked of both Revisions, what they say, and how much of it is right.
 
 The metric for named entities is micro F1, and an entity counts only with its exact span and label.
-Both Revisions get the same texts over the same public path as any caller.
+Both get the same texts over the same public path as any caller; what passes is `gate`'s business.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-
-from knative.serving.observation import GoldenResult
-from knative.serving.policy import Policy
 
 TASK = "token-classification"
 _PATH = "/v1/entities"
@@ -45,6 +43,14 @@ class Endpoint:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The entities of each text, and how long each request took."""
+
+    entities: tuple[frozenset[Entity], ...]
+    seconds: tuple[float, ...] = ()
+
+
 def read(path: Path) -> list[Example]:
     """Read a golden set, one JSON object a line; raises GoldenUnavailable."""
     try:
@@ -65,41 +71,30 @@ def f1(wanted: Iterable[frozenset[Entity]], found: Iterable[frozenset[Entity]]) 
     return 2 * right / total if total else 1.0
 
 
-async def score(endpoint: Endpoint, examples: Sequence[Example]) -> float:
-    """Return the F1 of whoever answers at the endpoint; raises GoldenUnavailable."""
+async def ask(endpoint: Endpoint, examples: Sequence[Example]) -> Answers:
+    """Return what whoever answers at the endpoint says; raises GoldenUnavailable."""
     found: list[frozenset[Entity]] = []
+    seconds: list[float] = []
     for start in range(0, len(examples), endpoint.batch):
         texts = [example.text for example in examples[start : start + endpoint.batch]]
-        found += await _ask(endpoint, texts)
-    return f1((example.entities for example in examples), found)
+        answered, took = await _ask(endpoint, texts)
+        found += answered
+        seconds.append(took)
+    return Answers(tuple(found), tuple(seconds))
 
 
-def compare(candidate: float, stable: float | None, policy: Policy) -> GoldenResult:
-    """Judge two scores; without a stable Revision only the floor counts."""
-    if candidate < policy.min_golden:
-        return GoldenResult(
-            passed=False, evidence=f"golden F1 {candidate:.3f} is below {policy.min_golden:g}"
-        )
-    if stable is None:
-        return GoldenResult(
-            passed=True, evidence=f"golden F1 {candidate:.3f}, nothing to compare with"
-        )
-    both = f"golden F1 {candidate:.3f}, stable {stable:.3f}"
-    if candidate < stable - policy.golden_margin:
-        return GoldenResult(passed=False, evidence=f"{both}: worse than {policy.golden_margin:g}")
-    return GoldenResult(passed=True, evidence=both)
-
-
-async def _ask(endpoint: Endpoint, texts: list[str]) -> list[frozenset[Entity]]:
+async def _ask(endpoint: Endpoint, texts: list[str]) -> tuple[list[frozenset[Entity]], float]:
     """Ask until there is an answer: how often requests fail is the canary's question, not ours."""
     problem = ""
     for attempt in range(_TRIES):
+        began = time.monotonic()
         try:
             response = await endpoint.http.post(endpoint.address + _PATH, json={"texts": texts})
             response.raise_for_status()
             results = response.json()["results"]
             if len(results) == len(texts):
-                return [_entities(result["entities"]) for result in results]
+                took = time.monotonic() - began
+                return [_entities(result["entities"]) for result in results], took
             problem = f"{len(results)} results for {len(texts)} texts"
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             problem = repr(error)

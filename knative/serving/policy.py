@@ -36,6 +36,11 @@ class Policy:
     max_latency_ms: the most the candidate's quantile may be; 0 means no such limit.
     min_golden: the least F1 on the golden set.
     golden_margin: how far below stable's F1 the candidate's may be.
+    min_agreement: the least F1 between the answers of both, on the golden set and in shadow; 0 for no
+        limit, because a better model disagrees.
+    max_golden_latency_ratio: p95 on the golden set ≤ ratio * stable's + latency_slack_ms; 0 for no
+        limit.
+    min_parity: the least share of decisions in which the prepared form equals its checkpoint.
     false_rollback_rate: the chance, over a whole rollout, that a candidate as good as stable is
         rolled back by one of the sequential tests.
     start_deadline_seconds: how long a candidate may take until it is Ready and warm.
@@ -63,6 +68,9 @@ class Policy:
     max_latency_ms: float = 0.0
     min_golden: float = 0.5
     golden_margin: float = 0.02
+    min_agreement: float = 0.0
+    max_golden_latency_ratio: float = 3.0
+    min_parity: float = 0.99
     false_rollback_rate: float = 0.01
     start_deadline_seconds: float = 600.0
     max_inconclusive_seconds: float = 600.0
@@ -102,6 +110,10 @@ def _rising(value: Any) -> bool:
     return _percents(value) and bool(value) and value[0] > 0 and bool(value[-1] == WHOLE)
 
 
+def _ratio(value: Any) -> bool:
+    return not isinstance(value, bool) and (value == 0 or _number(1, 1000)[0](value))
+
+
 def _names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
 
@@ -120,6 +132,9 @@ _CHECKS: Mapping[str, _Check] = {
     "max_latency_ms": _number(0, 600_000),
     "min_golden": _number(0, 1),
     "golden_margin": _number(0, 1),
+    "min_agreement": _number(0, 1),
+    "max_golden_latency_ratio": (_ratio, "0 for no limit, or a number from 1 to 1000"),
+    "min_parity": _number(0, 1),
     "false_rollback_rate": _number(0, 0.5, open_ends=True),
     "start_deadline_seconds": _number(1, _DAY),
     "max_inconclusive_seconds": _number(0, _DAY),

@@ -40,7 +40,9 @@ async def test_the_fake_model_is_bad_as_it_was_told(
         seen = Counter([(await http.get("/")).status_code for _ in range(9)])
         assert (await http.get("/")).headers["x-revision"] == "a-1"
         path = ModelCache(tmp_path).entry_path(release(ModelCache(tmp_path), 1).digest)
-        assert await golden.score(Endpoint(http, url, 16), golden.read(path / GOLDEN)) == f1
+        examples = golden.read(path / GOLDEN)
+        said = await golden.ask(Endpoint(http, url, 16), examples)
+        assert golden.f1([example.entities for example in examples], said.entities) == f1
     process.terminate()
     await process.wait()
     assert seen[500] == failed
