@@ -10,6 +10,7 @@ COMMANDS = {
     "coldstart": "scripts.cli_coldstart",
     "index": "scripts.cli_index",
     "models": "scripts.cli_models",
+    "restore": "scripts.cli_restore",
     "rollout": "scripts.cli_rollout",
 }
 

@@ -1,4 +1,4 @@
-"""`marketresearch index`: what the index is built from, building it now, and going back.
+"""`marketresearch index`: what the index is built from, building it now, backing it up, and going back.
 
 All of it is asked from `embed-rebuild` over HTTP, which wakes it. Exit codes: 0 done, 1 refused or
 not reachable.
@@ -49,6 +49,19 @@ def rebuild(namespace: Namespace = None, *, as_json: Json = False) -> None:
         print(f"built {one['generation']}: {counts}, {one['seconds']:.1f} s")
     if not built:
         print("nothing changed: the index is of what the bucket holds")
+
+
+@app.command()
+def backup(namespace: Namespace = None, *, as_json: Json = False) -> None:
+    """Put the index into the bucket now, without waiting for the night."""
+    done = _ask(namespace, "POST", "/v1/backup")
+    if as_json:
+        print(json.dumps(done))
+        return
+    for one in done["backed_up"]:
+        print(f"{one} is in the bucket")
+    if not done["backed_up"]:
+        print("there is no index yet")
 
 
 @app.command()

@@ -18,14 +18,14 @@ from functions.model_sync.transfer import Transfer
 from functions.model_sync.transfer import verify as verify_release
 from functions.registry.cache import ModelCache
 from functions.registry.cache import Release as Cached
-from functions.registry.errors import Refused, RegistryError
+from functions.registry.errors import RegistryError
 from functions.registry.manifest import Manifest, split_folder
 from functions.registry.retention import Known, pinned_digests, to_prune
 from functions.registry.sources import open_release
 from knative.serving.client import REVISIONS, SERVICES
 from scripts.environment import data_folder, load_platform_env
 from scripts.model_records import Record, records, serving
-from scripts.model_resync import Ending, announce, newest, requested_version, wait
+from scripts.model_resync import Ending, announce, newest, published, requested_version, wait
 from scripts.progress import mebibytes
 from scripts.target import Target, TargetError, target
 
@@ -172,7 +172,7 @@ async def _unpin(namespace: str | None, release: str) -> None:
 
 async def _prune(namespace: str | None, *, delete: bool) -> list[str]:
     async with target(namespace) as where:
-        manifests = await _manifests(where)
+        manifests = await published(where)
         in_use = named_digests(await where.kube.list(SERVICES), await where.kube.list(REVISIONS))
         known = [Known(item.name, item.version, item.digest) for item in manifests]
         pinned = pinned_digests(known, await asyncio.to_thread(where.store.pins))
@@ -182,22 +182,9 @@ async def _prune(namespace: str | None, *, delete: bool) -> list[str]:
         return folders
 
 
-async def _manifests(where: Target) -> list[Manifest]:
-    """Read what is published; a manifest that cannot be read hides no other release."""
-    found = []
-    for item in await asyncio.to_thread(where.store.releases):
-        try:
-            read = await asyncio.to_thread(where.store.manifest, item.folder, allow_pickles=True)
-        except Refused as error:
-            typer.echo(f"{item.folder} is left out: {error}", err=True)
-        else:
-            found.append(read)
-    return found
-
-
 async def _records(namespace: str | None) -> list[Record]:
     async with target(namespace) as where:
-        manifests = await _manifests(where)
+        manifests = await published(where)
         services = await where.kube.list(SERVICES)
         revisions = await where.kube.list(REVISIONS)
         pins = await asyncio.to_thread(where.store.pins)

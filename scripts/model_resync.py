@@ -5,6 +5,7 @@ doing nothing, so it may be sent at any time.
 """
 
 import asyncio
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from eventing.cloudevent import CloudEvent
+from functions.registry.errors import Refused
 from functions.registry.manifest import Manifest, split_folder
 from functions.registry.paths import MANIFEST
 from functions.registry.store import MODELS
@@ -43,6 +45,19 @@ async def newest(target: Target) -> list[Manifest]:
         await asyncio.to_thread(target.store.manifest, folder, allow_pickles=True)
         for folder in folders.values()
     ]
+
+
+async def published(target: Target) -> list[Manifest]:
+    """Read what is published; a manifest that cannot be read hides no other release."""
+    found = []
+    for item in await asyncio.to_thread(target.store.releases):
+        try:
+            read = await asyncio.to_thread(target.store.manifest, item.folder, allow_pickles=True)
+        except Refused as error:
+            print(f"{item.folder} is left out: {error}", file=sys.stderr)
+        else:
+            found.append(read)
+    return found
 
 
 async def announce(target: Target, manifest: Manifest, *, requested: bool) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from eventing.cloudevent import CloudEvent, wrap
 from eventing.events import IndexRebuilt
 from functions.embed_rebuild import rollback
+from functions.embed_rebuild.backup import INDEXES, Backups
 from functions.embed_rebuild.coalesce import Coalescer
 from functions.embed_rebuild.corpus import Bucket
 from functions.embed_rebuild.rebuild import rebuild
@@ -28,7 +29,9 @@ from functions.index.homes import home
 from functions.index.metrics import INDEX_CHECKED, tell_size
 from functions.index.store import Busy, IndexStore, Superseded
 from functions.registry.cache import ModelCache, Release
-from functions.registry.errors import ReleaseMissing
+from functions.registry.errors import RegistryError, ReleaseMissing
+from functions.registry.folders import Folders
+from functions.registry.store import connect
 from functions.runtime.errors import Conflict, Unavailable
 from functions.runtime.function import Function, event_route, loaded, no_warmup
 
@@ -46,15 +49,24 @@ class Builder:
     store: IndexStore
     bucket: Bucket
     embedders: dict[str, Embedder]
+    backups: Backups
 
     def run(self) -> list[IndexRebuilt]:
         """Rebuild for each embedder in use, the newest last; blocking."""
-        targets = self._targets()
-        reports = [
-            rebuild(self.store, self.bucket, self._open(release), datetime.now(UTC))
-            for release in targets
-        ]
+        reports = [self._rebuild(release) for release in self._targets()]
         return [report for report in reports if report is not None]
+
+    def back_up(self) -> list[str]:
+        """Put the index of each embedder into the bucket now; return the generations; blocking."""
+        now = datetime.now(UTC)
+        made = [self.backups.save(self.store, one, now) for one in self.store.embedders()]
+        return [backup.generation for backup in made if backup]
+
+    def _rebuild(self, release: Release) -> IndexRebuilt | None:
+        self.backups.restore(self.store, release.digest, datetime.now(UTC))
+        report = rebuild(self.store, self.bucket, self._open(release), datetime.now(UTC))
+        self.backups.keep(self.store, release.digest, datetime.now(UTC))
+        return report
 
     def _targets(self) -> list[Release]:
         cache = ModelCache(self.settings.model_cache_dir)
@@ -108,8 +120,13 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Rebuilds]:
     bucket = await asyncio.to_thread(Bucket, settings.bucket, settings.prefix)
     store = IndexStore(settings.index_dir, home(settings.chroma_url))
     tell_size(store.size)
-    builder = Builder(settings, store, bucket, {})
+    builder = Builder(settings, store, bucket, {}, _backups(settings, environ))
     yield Rebuilds(builder, Coalescer(builder.run))
+
+
+def _backups(settings: Settings, environ: Mapping[str, str]) -> Backups:
+    every = timedelta(seconds=settings.backup_seconds)
+    return Backups(Folders(connect("s3", environ), settings.bucket, INDEXES), every)
 
 
 async def handle(event: CloudEvent, rebuilds: Rebuilds) -> CloudEvent | None:
@@ -136,6 +153,15 @@ async def post_rollback(request: Request) -> Response:
         raise Conflict(str(error), retry_after=RETRY_SECONDS) from error
 
 
+async def post_backup(request: Request) -> Response:
+    """`POST /v1/backup`: put the current generations into the bucket now, whenever the last ones were."""
+    builder = loaded(request, Rebuilds).builder
+    try:
+        return JSONResponse({"backed_up": await asyncio.to_thread(builder.back_up)})
+    except RegistryError as error:
+        raise Unavailable(str(error), retry_after=RETRY_SECONDS) from error
+
+
 async def get_index(request: Request) -> Response:
     """`GET /v1/index`: the current generation of each embedder with what was skipped and why, and all kept."""
     store = loaded(request, Rebuilds).builder.store
@@ -151,6 +177,7 @@ function = Function(
         event_route(handle, Rebuilds),
         Route("/v1/rebuild", post_rebuild, methods=["POST"]),
         Route("/v1/rollback", post_rollback, methods=["POST"]),
+        Route("/v1/backup", post_backup, methods=["POST"]),
         Route("/v1/index", get_index),
     ],
     warm=no_warmup,

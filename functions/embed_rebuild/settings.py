@@ -24,6 +24,9 @@ class Settings:
     those that have an index already."""
     threads: int
     """`EMBED_THREADS`: threads of one inference; 0, the default, lets ONNX Runtime choose."""
+    backup_seconds: float
+    """`INDEX_BACKUP_SECONDS`: how old the backup of the index may get before a rebuild makes another.
+    Default 43200, so that the nightly rebuild always does."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -36,4 +39,5 @@ class Settings:
             chroma_url=environ.get("CHROMA_URL", ""),
             embedder_digest=environ.get("EMBEDDER_DIGEST", ""),
             threads=int(environ.get("EMBED_THREADS", "0")),
+            backup_seconds=float(environ.get("INDEX_BACKUP_SECONDS", "43200")),
         )
