@@ -1,4 +1,4 @@
-"""ner's routes: entities, the Open Inference Protocol, the description of both."""
+"""ner's routes: entities, the Open Inference Protocol, shadow, the description of them."""
 
 import time
 from collections.abc import Coroutine, Sequence
@@ -11,6 +11,7 @@ from starlette.routing import Route
 from functions.ner import oip, openapi, schema
 from functions.ner.decode import Entity
 from functions.ner.service import Ner, load, warm
+from functions.ner.shadow import HEADER
 from functions.runtime.disconnect import while_connected
 from functions.runtime.errors import ApiError, Unavailable, UnsupportedMediaType
 from functions.runtime.function import Function, loaded
@@ -32,7 +33,19 @@ async def entities(request: Request) -> Response:
     ner = loaded(request, Ner)
     texts = schema.texts(await _json_body(request), ner.settings)
     found = await _find(request, ner, texts)
+    if HEADER not in request.headers:
+        ner.shadow.remember(texts, found)
     return JSONResponse(schema.response(found, ner.model))
+
+
+async def shadow(request: Request) -> Response:
+    """POST /v1/shadow: how a candidate answers what was asked of us."""
+    from functions.ner.replay import replay  # noqa: PLC0415 - no part of a cold start
+
+    ner = loaded(request, Ner)
+    address, most = schema.shadow(await _json_body(request))
+    comparison = await replay(ner.shadow, ner.shadow.address(address), most)
+    return JSONResponse(comparison.to_json())
 
 
 async def infer(request: Request) -> Response:
@@ -137,6 +150,7 @@ function = Function(
     load=load,
     routes=[
         Route("/v1/entities", entities, methods=["POST"]),
+        Route("/v1/shadow", shadow, methods=["POST"]),
         Route("/openapi.json", description),
         Route("/v2", server),
         Route("/v2/health/live", server_live),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from functions.ner.shadow import KEPT
+
 TEXT, NUMBER, WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer", "minimum": 0}
 ENTITY = {
     "type": "object",
@@ -46,6 +48,24 @@ ERROR = {
         }
     },
 }
+SHADOW = {
+    "type": "object",
+    "required": ["address"],
+    "properties": {
+        "address": {**TEXT, "description": "of a tag of this Service, such as the candidate's"},
+        "requests": {"type": "integer", "minimum": 1, "maximum": KEPT},
+    },
+}
+COMPARISON = {
+    "type": "object",
+    "required": ["compared", "failed", "agreement", "labels"],
+    "properties": {
+        "compared": WHOLE,
+        "failed": WHOLE,
+        "agreement": {**NUMBER, "minimum": 0, "maximum": 1},
+        "labels": {"type": "object", "description": "per label: found by both, or by one alone"},
+    },
+}
 REFUSALS = {
     "400": "malformed",
     "413": "too large",
@@ -64,6 +84,7 @@ def document() -> dict[str, Any]:
         "info": {"title": "ner", "version": "1", "description": "Named entities in texts."},
         "paths": {
             "/v1/entities": {"post": _entities()},
+            "/v1/shadow": {"post": _shadow()},
             "/v2": {"get": _protocol("The server")},
             "/v2/health/live": {"get": _protocol("The process answers")},
             "/v2/health/ready": {"get": _protocol("The model has answered once")},
@@ -82,6 +103,21 @@ def _entities() -> dict[str, Any]:
             **{
                 status: {"description": reason, "content": _json(ERROR)}
                 for status, reason in REFUSALS.items()
+            },
+        },
+    }
+
+
+def _shadow() -> dict[str, Any]:
+    reasons = {"404": "nothing is remembered: NER_SHADOW_SHARE", **REFUSALS}
+    return {
+        "summary": "How a candidate answers what was asked of this process; numbers only",
+        "requestBody": {"required": True, "content": _json(SHADOW)},
+        "responses": {
+            "200": {"description": "how far both agree", "content": _json(COMPARISON)},
+            **{
+                status: {"description": reason, "content": _json(ERROR)}
+                for status, reason in reasons.items()
             },
         },
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.ner.decode import Entity
 from functions.ner.settings import Settings
+from functions.ner.shadow import KEPT
 from functions.runtime.errors import BadRequest, Invalid, TooLarge
 
 
@@ -30,6 +31,15 @@ def texts(body: bytes, settings: Settings) -> list[str]:
     if "texts" not in value:
         raise Invalid("texts is required")
     return checked(value["texts"], "texts", settings)
+
+
+def shadow(body: bytes) -> tuple[object, int]:
+    """Read `{"address": …, "requests": …}`: whom to ask, and how many remembered requests."""
+    value = json_object(body)
+    most = value.get("requests", KEPT)
+    if type(most) is not int or not 0 < most <= KEPT:
+        raise Invalid(f"requests must be a whole number from 1 to {KEPT}")
+    return value.get("address"), most
 
 
 def checked(value: Any, field: str, settings: Settings) -> list[str]:

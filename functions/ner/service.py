@@ -7,7 +7,7 @@ the model has a thread of its own, in the batcher.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from functions.ner import heuristics
 from functions.ner.decode import Entity
 from functions.ner.model import Job, NerModel, Options, open_model
 from functions.ner.settings import Settings
+from functions.ner.shadow import Shadow
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import ReleaseMissing
 from functions.registry.manifest import Manifest
@@ -74,6 +75,7 @@ class Ner:
 
     settings: Settings
     engine: Engine | None
+    shadow: Shadow = field(default_factory=Shadow)
 
     @property
     def model(self) -> str:
@@ -107,15 +109,16 @@ def release_name(release: Release) -> str:
 async def load(environ: Mapping[str, str]) -> AsyncIterator[Ner]:
     """Open the release that `MODEL_DIGEST` names; raises Unavailable while there is none."""
     settings = Settings.from_env(environ)
+    shadow = Shadow(settings.shadow_share, settings.shadow_redact, settings.service)
     if not settings.digest:
         if not settings.heuristics:
             raise Unavailable("no model is configured yet")
-        yield Ner(settings, None)
+        yield Ner(settings, None, shadow)
         return
     release, model = await asyncio.to_thread(_open, settings)
     metrics.soon(partial(_tell, release.manifest))
     async with Batcher[Shown, Output](model.judge, len, _limits(settings)) as batcher:
-        yield Ner(settings, Engine(release, model, batcher))
+        yield Ner(settings, Engine(release, model, batcher), shadow)
 
 
 def _tell(manifest: Manifest) -> None:

@@ -46,6 +46,13 @@ class Settings:
     `class-ids` as KServe's Hugging Face runtime answers. Default entities."""
     heuristics: bool
     """`NER_HEURISTICS`: `true` answers by patterns while no release is configured. Default false."""
+    shadow_share: float = 0.0
+    """`NER_SHADOW_SHARE`: share of requests, 0 to 1, that is remembered in memory, so that a rollout
+    may have its candidate answer them too. Default 0: nothing is remembered."""
+    shadow_redact: bool = True
+    """`NER_SHADOW_REDACT`: `false` logs the texts that a candidate reads otherwise. Default true."""
+    service: str = ""
+    """`K_SERVICE`: set by Knative; whose tags may be asked in shadow."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -67,6 +74,9 @@ class Settings:
             timeout_ms=_integer(environ, "NER_TIMEOUT_MS", 30_000),
             class_ids=_choice(environ, "NER_OIP_OUTPUT", ("entities", "class-ids")) == "class-ids",
             heuristics=environ.get("NER_HEURISTICS", "").lower() == "true",
+            shadow_share=_share(environ, "NER_SHADOW_SHARE"),
+            shadow_redact=_choice(environ, "NER_SHADOW_REDACT", ("true", "false")) == "true",
+            service=environ.get("K_SERVICE", ""),
         )
 
 
@@ -76,6 +86,16 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> 
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {environ[name]!r}")
     return value
+
+
+def _share(environ: Mapping[str, str], name: str) -> float:
+    try:
+        found = float(environ.get(name, 0))
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, not {environ[name]!r}")
+    return found
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int) -> int:

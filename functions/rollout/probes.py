@@ -12,7 +12,7 @@ import httpx
 
 from functions.registry.cache import ModelCache, Release
 from functions.registry.errors import RegistryError
-from functions.rollout import gate, golden
+from functions.rollout import gate, golden, shadow
 from functions.rollout.settings import Settings
 from functions.rollout.sources import SourceUnavailable, Wanted, choose
 from functions.rollout.warm import ENTITIES, warm
@@ -92,7 +92,11 @@ class Probes:
         question = gate.Question(tuple(each.entities for each in examples), manifest.metrics)
         alone = not state.stable or state.switched
         both = await in_earnest(lambda: self._answers(seen, examples, alone=alone), policy)
-        return gate.judge(question, *both, policy)
+        result = gate.judge(question, *both, policy)
+        if alone or not result.passed or not policy.shadow_requests:
+            return result
+        live = await shadow.compare(self._http, _service(seen), _candidate(seen), policy)
+        return GoldenResult(live.passed, f"{result.evidence}; {live.evidence}")
 
     async def _answers(
         self, seen: Observation, examples: Sequence[golden.Example], *, alone: bool

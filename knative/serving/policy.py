@@ -41,6 +41,8 @@ class Policy:
     max_golden_latency_ratio: p95 on the golden set ≤ ratio * stable's + latency_slack_ms; 0 for no
         limit.
     min_parity: the least share of decisions in which the prepared form equals its checkpoint.
+    shadow_requests: how many remembered live requests stable replays against the candidate before the
+        canary, 0 for none; the function has to remember some (NER_SHADOW_SHARE).
     false_rollback_rate: the chance, over a whole rollout, that a candidate as good as stable is
         rolled back by one of the sequential tests.
     start_deadline_seconds: how long a candidate may take until it is Ready and warm.
@@ -71,6 +73,7 @@ class Policy:
     min_agreement: float = 0.0
     max_golden_latency_ratio: float = 3.0
     min_parity: float = 0.99
+    shadow_requests: int = 0
     false_rollback_rate: float = 0.01
     start_deadline_seconds: float = 600.0
     max_inconclusive_seconds: float = 600.0
@@ -118,7 +121,7 @@ def _names(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
 
 
-_DAY = 86_400.0
+_DAY, _MOST_SHADOW = 86_400.0, 64
 _CHECKS: Mapping[str, _Check] = {
     "steps": (_rising, "a rising list of whole percents above 0 that ends with 100"),
     "gates": (_percents, "a rising list of percents that are steps below 100"),
@@ -135,6 +138,10 @@ _CHECKS: Mapping[str, _Check] = {
     "min_agreement": _number(0, 1),
     "max_golden_latency_ratio": (_ratio, "0 for no limit, or a number from 1 to 1000"),
     "min_parity": _number(0, 1),
+    "shadow_requests": (
+        lambda value: type(value) is int and 0 <= value <= _MOST_SHADOW,
+        f"a whole number from 0 to {_MOST_SHADOW}",
+    ),
     "false_rollback_rate": _number(0, 0.5, open_ends=True),
     "start_deadline_seconds": _number(1, _DAY),
     "max_inconclusive_seconds": _number(0, _DAY),

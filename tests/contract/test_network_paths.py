@@ -63,6 +63,20 @@ def test_inference_has_a_way_to_the_outside_only_with_the_component_for_it() -> 
     )
 
 
+def test_ner_reaches_its_candidate_and_remembers_requests_only_with_the_component_for_it() -> None:
+    for objects, share, ways in (
+        (overlay("cpu"), None, set()),
+        (with_component("shadow"), "0.05", {"kourier-system"}),
+    ):
+        (ner,) = (
+            o for o in objects if o["metadata"]["name"] == "ner" and "template" in o.get("spec", {})
+        )
+        (container,) = ner["spec"]["template"]["spec"]["containers"]
+        env = {one["name"]: one.get("value") for one in container["env"]}
+        assert env.get("NER_SHADOW_SHARE") == share
+        assert _ways(objects, "serving.knative.dev/service", "ner") == ways
+
+
 @pytest.mark.parametrize("name", CLUSTER)
 def test_whoever_knative_runs_beside_us_has_a_way_to_the_api_server_and_the_broker(
     name: str,

@@ -83,6 +83,8 @@ class World:
         self.metrics_down = False
         self.gpus_each = 0
         self.broker_down = False
+        self.shadow: dict[str, Any] = {}
+        self.shadowed = 0
 
     def deploy(self, **env: str) -> None:
         """A person applies the manifest, or changes its environment."""
@@ -173,6 +175,9 @@ class World:
             return httpx.Response(404)
         if path == "health/ready":
             return httpx.Response(200)
+        if path == "v1/shadow":
+            self.shadowed += 1
+            return httpx.Response(200, json=self.shadow)
         annotations = self.api.revision(wanted[0]["revisionName"])["metadata"]["annotations"]
         found = self.entities.get(annotations.get(DIGEST, ""), [])
         texts = json.loads(request.content)["texts"]
