@@ -21,7 +21,7 @@ from functions.registry.errors import ReleaseMissing
 from functions.registry.manifest import Manifest
 from functions.runtime import coldstart, metrics
 from functions.runtime.backends import Form
-from functions.runtime.batching import Batcher, Limits
+from functions.runtime.batching import OVERHEAD, Batcher, Limits
 from functions.runtime.encoder import Output
 from functions.runtime.errors import Invalid, Unavailable
 from functions.runtime.model_metrics import MODEL_INFO
@@ -149,5 +149,6 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         batch_tokens=settings.batch_tokens,
         queue_tokens=settings.queue_tokens,
+        overhead=OVERHEAD if settings.device == "cpu" else settings.batch_tokens,  # a GPU is filled
         wait=settings.batch_wait_ms / 1000,
     )

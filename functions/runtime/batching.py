@@ -1,9 +1,10 @@
 """Requests that arrive while the model works are answered together, each with its own answer.
 
 The model runs in one thread of its own, never on the event loop. A batch begins with the item whose
-turn it is and is filled with what is of like length, as long as its tokens, padding included, stay
-within bounds. Turns are fair: an item's turn comes after the tokens of its own request before it, so
-a short request does not wait for the whole of a long one. What is past its deadline or was given up by its client is dropped before it
+turn it is and is filled with what is of like length, as long as that pays: as its tokens, padding
+included, stay within bounds, and company saves more than its padding costs. Turns are fair: an item's
+turn comes after the tokens of its own request before it, so a short request does not wait for the
+whole of a long one. What is past its deadline or was given up by its client is dropped before it
 costs anything; a full queue refuses at once.
 """
 
@@ -17,6 +18,9 @@ from functions.runtime.errors import DeadlineExceeded, QueueFull
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+T = TypeVar("T")
+OVERHEAD = 16
+"""Measured on a CPU: a batch of one short text takes as long as its tokens and so many more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Limits:
     """Tokens of one batch, padding included; a single longer item still runs, alone."""
     queue_tokens: int = 65_536
     """Tokens that may wait; a request that finds less waiting is let in whole."""
+    overhead: int = OVERHEAD
+    """What a batch costs beside its tokens, in tokens."""
     wait: float = 0.0
     """Seconds that an idle model waits for company; 0 answers at once."""
 
@@ -122,7 +128,7 @@ class Batcher(Generic[In, Out]):
         if not self._waiting:
             return []
         self._clock = self._waiting[0].turn
-        batch = choose(self._waiting, lambda item: item.size, self._limits.batch_tokens)
+        batch = choose(self._waiting, lambda item: item.size, self._limits)
         taken = set(map(id, batch))
         self._waiting = [item for item in self._waiting if id(item) not in taken]
         return batch
@@ -141,17 +147,22 @@ class Batcher(Generic[In, Out]):
                 item.answer.set_result(answer)
 
 
-def choose(waiting: Sequence[Any], size: Callable[[Any], int], most: int) -> list[Any]:
-    """Choose a batch: the first of `waiting`, then those nearest to it in length, within `most`."""
+def choose(waiting: Sequence[T], size: Callable[[T], int], limits: Limits) -> list[T]:
+    """Choose a batch: the first of `waiting`, and of those nearest to it in length what pays.
+
+    That is the share of the cost that goes into tokens, padding and overhead being the rest.
+    """
     first = size(waiting[0])
-    batch, longest = list[Any](), 0
-    for item in sorted(waiting, key=lambda item: abs(size(item) - first)):
-        widest = max(longest, size(item))
-        if batch and widest * (len(batch) + 1) > most:
+    near = sorted(waiting, key=lambda item: abs(size(item) - first))
+    best, most, longest, tokens = 1, 0.0, 0, 0
+    for count, item in enumerate(near, 1):
+        longest, tokens = max(longest, size(item)), tokens + size(item)
+        if longest * count > limits.batch_tokens and count > 1:
             break
-        batch.append(item)
-        longest = widest
-    return batch
+        share = tokens / (longest * count + limits.overhead)
+        if share >= most:
+            best, most = count, share
+    return near[:best]
 
 
 def _settle(item: _Item[Any, Any], error: Exception) -> None:

@@ -78,9 +78,15 @@ def test_windows_are_bounded_and_speak_for_each_token_once(
     assert merge(windows, shown).ravel().tolist() == list(range(len(words)))
 
 
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=30), st.integers(1, 1000))
-def test_a_batch_holds_the_first_and_stays_in_bounds(sizes: list[int], most: int) -> None:
-    batch = choose(sizes, lambda size: size, most)
+@given(
+    st.lists(st.integers(1, 300), min_size=1, max_size=30),
+    st.integers(1, 1000),
+    st.integers(0, 500),
+)
+def test_a_batch_holds_the_first_and_stays_in_bounds(
+    sizes: list[int], most: int, overhead: int
+) -> None:
+    batch = choose(sizes, lambda size: size, Limits(most, overhead=overhead))
     assert batch[0] == sizes[0]
     assert len(batch) == 1 or len(batch) * max(batch) <= most
 

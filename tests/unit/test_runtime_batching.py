@@ -48,12 +48,12 @@ async def test_requests_that_arrive_while_the_model_works_share_the_next_batch()
     model = Model(hold=True)
     async with batcher(model) as batch:
         first = await held(model, batch)
-        others = [asyncio.create_task(batch.submit([n, n + 1], 10)) for n in (10, 20, 30)]
+        others = [asyncio.create_task(batch.submit([n, n + 1], 10)) for n in (20, 22, 24)]
         await asyncio.sleep(0)
         model.release()
         assert await first == [2]
-        assert await asyncio.gather(*others) == [[20, 22], [40, 42], [60, 62]]
-    assert [sorted(one) for one in model.batches] == [[1], [10, 11, 20, 21, 30, 31]]
+        assert await asyncio.gather(*others) == [[40, 42], [44, 46], [48, 50]]
+    assert [sorted(one) for one in model.batches] == [[1], [20, 21, 22, 23, 24, 25]]
 
 
 async def test_the_model_never_runs_on_the_event_loop() -> None:
@@ -155,13 +155,26 @@ async def test_an_empty_request_needs_no_model() -> None:
     assert model.batches == []
 
 
+def chosen(sizes: list[int], **limits: int) -> list[int]:
+    return choose(sizes, lambda size: size, Limits(**limits))
+
+
 def test_a_batch_is_filled_with_what_is_of_like_length() -> None:
-    assert choose([50, 5, 48, 200, 52, 6], lambda n: n, most=200) == [50, 48, 52]
+    assert chosen([50, 5, 48, 200, 52, 6], batch_tokens=200) == [50, 48, 52]
 
 
 def test_a_batch_counts_its_padding() -> None:
-    assert choose([10, 10, 20], lambda n: n, most=40) == [10, 10]
+    assert chosen([10, 10, 11], batch_tokens=32) == [10, 10]
 
 
 def test_what_waited_longest_runs_even_when_it_is_too_long() -> None:
-    assert choose([500, 1], lambda n: n, most=100) == [500]
+    assert chosen([500, 1], batch_tokens=100) == [500]
+
+
+@pytest.mark.parametrize(
+    ("overhead", "batch"), [(0, [60, 60]), (16, [60, 60, 56]), (1000, [60, 60, 56, 20, 128])]
+)
+def test_company_is_welcome_while_it_saves_more_than_its_padding_costs(
+    overhead: int, batch: list[int]
+) -> None:
+    assert chosen([60, 128, 20, 60, 56], batch_tokens=1024, overhead=overhead) == batch
