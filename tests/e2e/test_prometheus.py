@@ -6,7 +6,7 @@ import math
 import pytest
 
 from tests.support.prometheus import FOLDER, PROGRAM, Prometheus, rules
-from tests.support.watched import Load, Watched
+from tests.support.watched import ONCE, Load, Watched
 
 pytestmark = [
     pytest.mark.timeout(400),
@@ -27,8 +27,7 @@ def counted(told: Watched, metric: str, labels: str = "") -> int:
     A Pod's last word is the greatest of what was scraped and what it pushed at its end.
     """
     server, load = known(told)
-    once = "max without (job, instance, namespace)"  # a scrape adds these, a push has none
-    expr = f"sum({once} (max_over_time({metric}{{{labels}}}[1h])))"
+    expr = f"sum({ONCE} (max_over_time({metric}{{{labels}}}[1h])))"
     return round(server.total(expr, load.after) - server.total(expr, load.before))
 
 

@@ -36,6 +36,9 @@ SENTENCE = "Velora Cycles of Bremen hired Jane Doe in May 2024."
 SECONDS, QUIET_SECONDS = 90, 3.0
 FIRST, SECOND, ALONE = 4, 3, 2
 """Questions before and after the sleep, and texts that ner is asked for by itself, each time."""
+ONCE = "max without (job, instance, namespace)"
+"""Takes what was scraped of a Pod and what it pushed for one: a scrape adds these, a push has none."""
+REQUESTS = f"sum({ONCE} (max_over_time(inference_requests_total[1h])))"
 
 
 @dataclass(slots=True)
@@ -133,6 +136,8 @@ def _be_busy(running: Running, server: Prometheus, load: Load) -> None:
     served = _ask(running, load, FIRST)
     until(lambda: not served & _revisions(running), "scale to zero")
     _ask(running, load, SECOND)
+    asked = server.total(REQUESTS, load.before) + load.questions + load.texts
+    until(lambda: server.total(REQUESTS) >= asked, "a first scrape of the newest Pods")
     load.after = _quiet(server)
 
 
@@ -172,11 +177,10 @@ def _revisions(running: Running) -> set[str]:
 
 def _quiet(server: Prometheus) -> float:
     """Wait until nothing was counted for a while, and it has all been scraped; return when."""
-    count = 'sum(max_over_time({__name__="inference_requests_total"}[1h]))'
     found, since, deadline = -1.0, time.monotonic(), time.monotonic() + SECONDS
     while time.monotonic() - since < QUIET_SECONDS:
         assert time.monotonic() < deadline, "it never got quiet"
         time.sleep(0.2)
-        if (now := server.total(count)) != found:
+        if (now := server.total(REQUESTS)) != found:
             found, since = now, time.monotonic()
     return time.time()
