@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from knative.local.api.kubeconfig import of_namespace
 from knative.local.pods_volumes import ConfigError, mounts, values
 from knative.local.store import Object, Store
 
@@ -50,7 +51,7 @@ def resolve(pod: Object, store: Store, around: Surroundings, ports: Mapping[str,
     env |= {name: str(port) for name, port in ports.items()}
     declared = {**_env_from(pod, container, store), **dict(_env(pod, container, store, env))}
     env |= {name: _relocate(value, real) for name, value in declared.items()}
-    env = _network(around, env) | env
+    env = _network(around, env) | {"KUBECONFIG": str(_kubeconfig(pod, around))} | env
     words = [*container.get("command", []), *container.get("args", [])]
     if not container.get("command"):
         raise ConfigError(f'container "{container.get("name", "")}" has no command to run')
@@ -72,8 +73,14 @@ def _network(around: Surroundings, env: Mapping[str, str]) -> dict[str, str]:
         "http_proxy": proxy,
         "NO_PROXY": direct,
         "no_proxy": direct,
-        "KUBECONFIG": str(around.kubeconfig),
     }
+
+
+def _kubeconfig(pod: Object, around: Surroundings) -> Path:
+    """Return what a service account is in a cluster: a way to the API, and the Pod's namespace."""
+    if not around.kubeconfig.exists():  # Pods without an API server
+        return around.kubeconfig
+    return of_namespace(around.kubeconfig, pod["metadata"]["namespace"])
 
 
 def _env_from(pod: Object, container: Object, store: Store) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What a Pod's process is started with."""
 
 import base64
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,22 @@ def test_python_is_the_platforms_own_and_variables_are_put_into_arguments(
     command = resolved(store, tmp_path, {"args": args})
     assert command.argv == (sys.executable, "-m", "x", "--port", "20001", "$(NOPE)")
     assert command.env["PORT"] == "20001"
+
+
+@pytest.mark.parametrize(
+    ("default", "file"), [(NS, "kubeconfig"), ("other", f"run/kubeconfig-{NS}")]
+)
+def test_a_process_enters_the_api_in_its_pods_own_namespace(
+    store: Store, tmp_path: Path, default: str, file: str
+) -> None:
+    contexts = [{"name": "local", "context": {"cluster": "local", "namespace": default}}]
+    config = {"contexts": contexts, "users": [{"name": "local", "user": {"token": "t"}}]}
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    path = Path(resolved(store, tmp_path, {}).env["KUBECONFIG"])
+    assert path == tmp_path / file
+    (found,) = json.loads(path.read_text())["contexts"]
+    assert found["context"] == {"cluster": "local", "namespace": NS}
+    assert path.name == "kubeconfig" or path.stat().st_mode & 0o777 == 0o600
 
 
 def test_values_come_from_secrets_config_maps_and_fields(store: Store, tmp_path: Path) -> None:

@@ -24,19 +24,14 @@ def load_token(data: Path) -> str:
     return path.read_text(encoding="ascii")
 
 
-def kubeconfig_path(data: Path, namespace: str = "") -> Path:
-    """Return where a kubeconfig lies: the person's, or that of the processes of a namespace."""
-    return data / "run" / f"kubeconfig-{namespace}" if namespace else data / "kubeconfig"
-
-
-def write_kubeconfig(data: Path, api_port: int, token: str, namespace: str = "") -> Path:
-    """Write a kubeconfig: the person's, or one whose default namespace is a process's own."""
+def write_kubeconfig(data: Path, api_port: int, token: str) -> Path:
+    """Write the person's kubeconfig."""
     authority = certificate(data, datetime.now(UTC))[0].read_bytes()
     cluster = {
         "server": f"https://127.0.0.1:{api_port}",
         "certificate-authority-data": base64.b64encode(authority).decode(),
     }
-    context = {"cluster": "local", "user": "local", "namespace": namespace or NAMESPACE}
+    context = {"cluster": "local", "user": "local", "namespace": NAMESPACE}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -45,7 +40,19 @@ def write_kubeconfig(data: Path, api_port: int, token: str, namespace: str = "")
         "users": [{"name": "local", "user": {"token": token}}],
         "contexts": [{"name": "local", "context": context}],
     }
-    path = kubeconfig_path(data, namespace)
+    path = data / "kubeconfig"
+    _write(path, json.dumps(config, indent=2))
+    return path
+
+
+def of_namespace(persons: Path, namespace: str) -> Path:
+    """Return the kubeconfig of a namespace's processes: their own namespace is its default one."""
+    config = json.loads(persons.read_text())
+    (entry,) = config["contexts"]
+    if entry["context"]["namespace"] == namespace:
+        return persons
+    entry["context"]["namespace"] = namespace
+    path = persons.parent / "run" / f"kubeconfig-{namespace}"
     _write(path, json.dumps(config, indent=2))
     return path
 
