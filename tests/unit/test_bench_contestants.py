@@ -49,7 +49,8 @@ def test_a_server_that_finds_too_little_or_too_much_takes_no_part(found: object)
 def test_a_start_is_judged_by_the_best_peer_and_the_floor() -> None:
     report = Report("coldstart")
     seconds = {OURS.name: [0.5, 0.6, 9.0], "a": [7.0], "b": [6.0], "floor": [0.3]}
-    coldstart._tell(report, seconds, {OURS.name: [300.0], "a": [600.0], "b": [500.0]})
+    memory = {OURS.name: [300.0], "a": [600.0], "b": [500.0]}
+    coldstart._tell(report, coldstart.Found("warm", seconds, memory))
     judged = [(goal.value, goal.ok) for goal in report.goals]
     assert judged == [(pytest.approx(10), True), (pytest.approx(2), False), (0.6, True)]
 
@@ -79,7 +80,7 @@ def test_sentences_are_the_same_for_every_server(kind: str) -> None:
 
 
 def test_only_what_is_answered_between_building_up_and_the_end_counts() -> None:
-    load = ner_load.Load(begun=100, seconds=10)
-    for sent, now in ((100, 103.9), (101, 104), (113, 113.9), (110, 114)):
+    load = ner_load.Load(100, ner_load.Pace(level=20, seconds=10))
+    for sent, now in ((100, 102.9), (100, 103), (112, 112.9), (110, 113)):
         load.answered(sent, now)
     assert load.took == [3, pytest.approx(0.9)]
