@@ -1,0 +1,1 @@
+"""notify: rollout events → one line of text at a Slack-compatible webhook."""
