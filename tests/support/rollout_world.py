@@ -81,6 +81,8 @@ class World:
         self.events: dict[str, Any] = {}
         self.entities: dict[str, list[dict[str, Any]]] = {}
         self.metrics_down = False
+        self.page = ""
+        """What the source shows instead of the truth."""
         self.gpus_each = 0
         self.broker_down = False
         self.shadow: dict[str, Any] = {}
@@ -157,7 +159,9 @@ class World:
 
     def _answer(self, request: Asked) -> httpx.Response:
         if request.url == METRICS:
-            return httpx.Response(503 if self.metrics_down else 200, text=self._metrics())
+            return httpx.Response(
+                503 if self.metrics_down else 200, text=self.page or self._metrics()
+            )
         if request.url == BROKER:
             if self.broker_down:
                 return httpx.Response(503)

@@ -12,6 +12,12 @@ from knative.serving.samples import Sample
 NOW = 1_700_000_000.0
 WANTED = Wanted("ns", ["a-1", "a-2"], awake=True)
 LABELS = {"namespace_name": "ns", "revision_name": "a-1", "response_code_class": "5xx"}
+NEWER = {
+    "k8s_namespace_name": "ns",
+    "kn_revision_name": "a-1",
+    "http_response_status_code": "503",
+}
+NEW = {"__name__": "kn_serving_invocation_duration_seconds_count", **NEWER}
 FOUND = {"metric": {"__name__": "revision_app_request_count", **LABELS}, "value": [NOW, "7"]}
 
 
@@ -44,8 +50,12 @@ def value(text: str) -> dict[str, Any]:
     return {**FOUND, "value": [NOW, text]}
 
 
-async def test_prometheus_gives_the_counters_of_the_revisions() -> None:
-    snapshot = await Prometheus(answering(rows(FOUND), age(10)), "http://p", clock).read(WANTED)
+@pytest.mark.parametrize("metric", [FOUND["metric"], NEW])
+async def test_prometheus_gives_the_counters_of_the_revisions_in_both_generations(
+    metric: dict[str, str],
+) -> None:
+    found = rows({"metric": metric, "value": [NOW, "7"]})
+    snapshot = await Prometheus(answering(found, age(10)), "http://p", clock).read(WANTED)
     assert snapshot.of("a-1") == Sample(7, 7)
 
 
@@ -64,6 +74,7 @@ async def test_prometheus_gives_the_counters_of_the_revisions() -> None:
         (rows(FOUND), age(float("nan"))),
         (rows(value("NaN")), age(1)),
         (rows(value("+Inf")), age(1)),
+        (rows({"metric": NEW, "value": [NOW, "NaN"]}), age(1)),
         (rows({"metric": {}, "value": [NOW, "1"]}), age(1)),
     ],
 )

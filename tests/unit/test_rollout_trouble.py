@@ -22,6 +22,39 @@ async def test_no_samples_are_inconclusive_and_end_in_a_rollback(world: World) -
     assert "no samples" in world.state().reason
 
 
+COUNT = 'revision_app_request_count{{namespace_name="marketresearch",revision_name="ner-00002"}} {}'
+DURATION = (
+    'kn_serving_invocation_duration_seconds_count{{k8s_namespace_name="marketresearch",'
+    'kn_revision_name="ner-00002",http_response_status_code="200"}} {}'
+)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "# nothing yet",
+        "<html>502</html>",
+        COUNT.format("NaN"),
+        COUNT.format("+Inf"),
+        COUNT.format("-1"),
+        COUNT.format("9000 1000000"),  # a thousand seconds after 1970
+        DURATION.format("NaN"),
+        DURATION.format("9000 1000000"),
+    ],
+)
+async def test_empty_broken_or_old_samples_are_inconclusive_in_both_generations(
+    world: World, page: str
+) -> None:
+    await canary(world)
+    world.page = page
+    await tick(world, 20)
+    assert (world.state().phase, world.state().weight()) == (Phase.CANARY, 5)
+    world.page = ""
+    await world.settle()
+    assert world.state().phase is Phase.SUCCEEDED
+    assert world.failed() == {}
+
+
 async def test_events_wait_for_a_broker_that_is_down(world: World) -> None:
     await running(world)
     world.broker_down = True
