@@ -16,9 +16,12 @@ import onnxruntime
 
 from functions.runtime import ahead
 from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
+from functions.runtime.room import room
 from functions.runtime.settling import Settling
 
 CHECK = "check.json"
+SPARE = 1.25
+"""Memory to have for each byte that is packed: some of it is needed twice meanwhile."""
 MARGIN, INT8_MARGIN = 0.01, 0.3
 """Largest distance from the checkpoint's answer to the probe, as a share of that answer's length."""
 
@@ -58,8 +61,16 @@ def open_prepared(model: Path, threads: int, *, steady: bool) -> Encoder:
     quick = ahead.take((model, threads), lambda: _open(model, threads, packed=False))
     if not steady:
         return quick
-    later: Callable[[], Encoder] = lambda: _open(model, threads, packed=True)  # noqa: E731 - typed
+    later: Callable[[], Encoder] = lambda: _steady(model, threads)  # noqa: E731 - typed
     return Settling(quick, later)
+
+
+def _steady(model: Path, threads: int) -> Encoder:
+    """Open `model` with packed weights, which are memory of our own: once more its size."""
+    needed = sum(file.stat().st_size for file in model.parent.glob(f"{model.name}*"))
+    if room() < needed * SPARE:
+        raise UnusableForm("memory", f"{needed >> 20} MiB of packed weights have no room")
+    return _open(model, threads, packed=True)
 
 
 def open_ahead(model: Path, threads: int) -> None:

@@ -32,7 +32,7 @@ class Encoder(Protocol):
 
 
 class UnusableForm(Exception):
-    """A prepared form that must not answer; `reason` is "unreadable" or "parity"."""
+    """A prepared form that must not answer; `reason` is "unreadable", "parity" or "memory"."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from functions.runtime.encoder import Encoder, Output, Tokens
+from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
 from functions.runtime.model_metrics import FALLBACKS
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +44,8 @@ class Settling:
         try:
             self._current = self._open_steady()
         except Exception as error:  # noqa: BLE001 - whatever it is, the quick form answers rightly
-            FALLBACKS.labels(form="steady", reason="unreadable").inc()
+            reason = error.reason if isinstance(error, UnusableForm) else "unreadable"
+            FALLBACKS.labels(form="steady", reason=reason).inc()
             _LOG.warning("the quick form goes on: %s", error)
             return
         seconds = round(time.monotonic() - started, 3)

@@ -2,7 +2,10 @@
 
 import json
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
+from typing import ClassVar
 
 import pytest
 
@@ -103,3 +106,30 @@ TOKENIZER = {
     "decoder": None,
     "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
 }
+
+
+class Listener(BaseHTTPRequestHandler):
+    """Notes what it is asked."""
+
+    asked: ClassVar[Queue[str]] = Queue()
+
+    def do_GET(self) -> None:
+        self.asked.put(self.path)
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_inference_wakes_ner_before_it_imports_anything_and_only_with_a_model() -> None:
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        serving = threading.Thread(target=server.handle_request)
+        serving.start()
+        environ = {"NER_URL": f"http://127.0.0.1:{server.server_port}/"}
+        inference.knock(environ)
+        inference.knock({"MODEL_DIGEST": "sha256:1"})
+        assert Listener.asked.empty()
+        inference.knock({**environ, "MODEL_DIGEST": "sha256:1"})
+        assert Listener.asked.get(timeout=10) == "/health/ready"
+        serving.join(10)

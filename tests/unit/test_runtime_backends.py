@@ -12,6 +12,7 @@ import onnx
 import pytest
 from prometheus_client import REGISTRY
 
+from functions.runtime import backends_onnx
 from functions.runtime.backends import INT8, PREPARED, Form, open_encoder
 from functions.runtime.errors import Unavailable
 from functions.runtime.settling import SETTLE_AFTER, Settling
@@ -182,6 +183,20 @@ def test_a_change_that_fails_leaves_the_quick_form(folder: Path) -> None:
     settled(encoder)
     np.testing.assert_array_equal(encoder.run(*question()), want)
     assert fallbacks("steady", "unreadable") == before + 1
+
+
+def test_a_model_whose_packed_weights_have_no_room_stays_mapped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backends_onnx, "room", lambda: 1.0)
+    encoder, before = open_encoder(folder, 1), fallbacks("steady", "memory")
+    assert isinstance(encoder, Settling)
+    want = encoder.run(*question())
+    encoder.run(*question())
+    settled(encoder)
+    np.testing.assert_array_equal(encoder.run(*question()), want)
+    assert fallbacks("steady", "memory") == before + 1
+    assert caplog.text.count("no room") == 1
 
 
 def test_whoever_wants_no_change_gets_none(folder: Path) -> None:
