@@ -94,6 +94,7 @@ def _health_routes(lifecycle: Lifecycle[Any]) -> list[Route]:
             tracing.readiness.tell(time.time())
         if lifecycle.ready and (start := coldstart.told_ready()):
             log.info("cold start", extra={"fields": start})
+            tracing.close_start(coldstart.phases(), time.time_ns())
         return JSONResponse(body, 200 if lifecycle.ready else 503)
 
     async def health(_request: Request) -> Response:

@@ -1,4 +1,6 @@
-"""A server span a request, in OpenTelemetry's HTTP, FaaS and event words (a call's: `http`).
+"""A server span a request, in OpenTelemetry's HTTP, FaaS and event words; the spans of a start.
+
+Those of calls are `http`'s.
 
 Nothing here is recorded unless a collector is configured (`eventing.telemetry`); places in the trace
 travel onward either way. A request waited for a cold start when it came within a moment of the
@@ -94,3 +96,15 @@ def _function(headers: Mapping[str, str]) -> Attributes:
         if f"ce-{name}" in headers
     }
     return {"faas.trigger": trigger, "faas.invocation_id": context.request_id() or "", **event}
+
+
+def close_start(phases: Mapping[str, float], ended: int) -> None:
+    """Record a start as a trace of its own: one span for the whole, one below it for each phase."""
+    whole, lengths = child(None), [int(seconds * _NANO) for seconds in phases.values()]
+    begun = ended - sum(lengths)
+    cold: Attributes = {"faas.coldstart": True}
+    telemetry.record(lambda: Span("cold start", "internal", whole, begun, ended, attributes=cold))
+    for phase, length in zip(phases, lengths, strict=True):
+        span = Span(f"cold start: {phase}", "internal", child(whole), begun, begun + length, whole)
+        telemetry.record(lambda span=span: span)  # type: ignore[misc] # a default binds it
+        begun += length

@@ -42,6 +42,7 @@ FORBIDDEN = {
     "warmer": EVERYWHERE | WITHOUT_S3 | WITHOUT_A_MODEL,
     "s3_events": EVERYWHERE | WITHOUT_S3 | WITHOUT_A_MODEL,
     "event_log": EVERYWHERE | WITHOUT_S3 | WITHOUT_A_MODEL | {"httpx"},
+    "notify": EVERYWHERE | WITHOUT_S3 | WITHOUT_A_MODEL,
 }
 BUDGET = {"ner": 460, "inference": 530}
 """Modules, the interpreter's own included; those of other functions wait for nobody."""

@@ -98,6 +98,16 @@ async def test_without_a_collector_places_travel_on_as_they_came() -> None:
     assert telemetry.active() is None
 
 
+def test_a_start_is_a_trace_of_its_phases_one_after_the_other(collector: Collector) -> None:
+    tracing.close_start({"import": 0.25, "load": 0.5}, 2_000_000_000)
+    telemetry.flush()
+    whole, first, second = (span for span in collector.spans if span.name.startswith("cold start"))
+    assert [first.name, second.name] == ["cold start: import", "cold start: load"]
+    assert first.parent == second.parent == whole.id
+    assert {whole.trace, first.trace, second.trace} == {whole.trace}
+    assert whole.attributes["faas.coldstart"]
+
+
 async def test_a_request_and_its_call_are_two_spans_of_one_trace(collector: Collector) -> None:
     got = await asked({"traceparent": SAME.traceparent, "x-request-id": "r1"})
     telemetry.flush()
