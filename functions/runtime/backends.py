@@ -51,6 +51,9 @@ def open_encoder(path: Path, threads: int, device: str = "cpu", form: Form = DEF
         except UnusableForm as error:
             FALLBACKS.labels(form=file.name, reason=error.reason).inc()
             _LOG.warning("%s is not used: %s", file, error)
+    if device == "cpu" and not (path / PREPARED).exists():
+        FALLBACKS.labels(form=PREPARED.name, reason="missing").inc()
+        _LOG.warning("%s has no prepared form", path.name)
     try:
         from functions.runtime.backends_torch import TorchEncoder  # noqa: PLC0415 - takes seconds
     except ImportError as error:

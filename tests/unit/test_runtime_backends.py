@@ -99,6 +99,19 @@ def test_a_damaged_form_gives_way_to_the_checkpoint_with_one_line_and_one_count(
     assert len(caplog.records) == 1
 
 
+def test_a_release_without_a_prepared_form_is_run_by_torch_with_one_line_and_one_count(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = fallbacks("model.onnx", "missing")
+    shutil.rmtree(folder / "onnx")
+    with caplog.at_level(logging.WARNING, "functions.runtime.backends"):
+        assert open_encoder(folder, 1).name == "torch"
+    assert fallbacks("model.onnx", "missing") == before + 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder.name} has no prepared form"
+    ]
+
+
 def test_an_eight_bit_form_is_used_when_wished_and_answers_nearly_the_same(folder: Path) -> None:
     full = open_encoder(folder, 1).run(*question())
     eight = open_encoder(folder, 1, form=Form(int8=True)).run(*question())
