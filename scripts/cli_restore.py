@@ -1,34 +1,40 @@
 """`marketresearch restore`: an empty platform, or an empty volume, becomes what its bucket says.
 
-Models are announced again, as their uploads were: those that Services name, then the newest. The
-index begins with its newest backup and takes in what came since. What is in place already stays, so
-this may be run at any time. Exit codes: 0 everything serves, 1 not everything.
+What serves, or is a rollback target, is handed to model-sync itself, since an announcement of an older
+version could start a rollout; then the newest versions are announced as their uploads were. The index
+begins with its newest backup and takes in what came since. What is in place already stays, so this
+may be run at any time. Exit codes: 0 everything serves, 1 not everything.
 """
 
 import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
+import httpx
 import typer
 
+from eventing.cloudevent import unwrap
+from eventing.events import ModelRejected
 from functions.embed_rebuild.backup import INDEXES, Backup, listing
 from functions.model_sync.in_use import named_digests
 from functions.registry.errors import RegistryError
 from functions.registry.folders import Folders
 from functions.registry.store import connect
 from knative.serving.client import REVISIONS, SERVICES
-from scripts.model_resync import announce, newest, published, wait
+from scripts.model_resync import announce, announcement, newest, published, wait
 from scripts.progress import mebibytes
 from scripts.target import Target, TargetError, target
 
 app = typer.Typer()
-BUILDER, POLL_SECONDS = "embed-rebuild", 1.0
+SYNC, BUILDER, POLL_SECONDS = "model-sync", "embed-rebuild", 1.0
 PROMISE = "4 h"
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ async def _restore(namespace: str | None, seconds: float, say: Say) -> Restored:
     async with target(namespace) as where:
         say(where.endpoint)
         begun = time.monotonic()
-        await _announce_what_is_named(where, say)
+        await _bring_what_is_named(where, seconds, say)
         ok, models = await _models(where, seconds, say)
         between = time.monotonic()
         backups = await asyncio.to_thread(_backups, where)
@@ -79,7 +85,7 @@ async def _restore(namespace: str | None, seconds: float, say: Say) -> Restored:
             say(
                 f"newest backup: {backup.generation}, {size}, of {backup.made_at:%Y-%m-%d %H:%M} UTC"
             )
-        index = await _index(where, time.monotonic() + seconds)
+        index = await _index(where, seconds)
         for one in index:
             words = f"{one['documents']} documents, {one['chunks']} chunks"
             say(f"index: {one['generation']}, {words}")
@@ -88,13 +94,15 @@ async def _restore(namespace: str | None, seconds: float, say: Say) -> Restored:
         return Restored(models, index, names, between - begun, ended - between, ok)
 
 
-async def _announce_what_is_named(where: Target, say: Say) -> None:
-    """Announce what serves or is a rollback target, for that need not be the newest."""
+async def _bring_what_is_named(where: Target, seconds: float, say: Say) -> None:
     digests = named_digests(await where.kube.list(SERVICES), await where.kube.list(REVISIONS))
     for manifest in await published(where):
         if manifest.digest in digests:
-            say(f"announcing {where.store.uri(manifest.folder)}, which a Service names")
-            await announce(where, manifest, requested=False)
+            say(f"{manifest.folder}, which a Service names")
+            event = announcement(where.store.bucket, manifest, requested=True)
+            reply = await _patiently(partial(where.tell, SYNC, event), seconds)
+            if reply and isinstance(found := unwrap(reply), ModelRejected):
+                raise TargetError(f"{manifest.folder} was rejected: {found.reason}")
 
 
 async def _models(where: Target, seconds: float, say: Say) -> tuple[bool, dict[str, str]]:
@@ -114,17 +122,20 @@ def _backups(where: Target) -> list[Backup]:
     return list(newest.values())
 
 
-async def _index(where: Target, deadline: float) -> list[dict[str, Any]]:
+async def _index(where: Target, seconds: float) -> list[dict[str, Any]]:
     """Let the index be restored and brought up to date; it waits for its embedder."""
+    await _patiently(partial(where.call, BUILDER, "POST", "/v1/rebuild"), seconds)
+    found: list[dict[str, Any]] = (await where.call(BUILDER, "GET", "/v1/index"))["generations"]
+    return found
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Ask until there is an answer: who is asked may be starting, busy, or waiting for a model."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            await where.call(BUILDER, "POST", "/v1/rebuild")
-        except TargetError:
+            return await ask()
+        except (TargetError, httpx.TransportError):
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(POLL_SECONDS)
-        else:
-            found: list[dict[str, Any]] = (await where.call(BUILDER, "GET", "/v1/index"))[
-                "generations"
-            ]
-            return found

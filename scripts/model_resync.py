@@ -60,10 +60,9 @@ async def published(target: Target) -> list[Manifest]:
     return found
 
 
-async def announce(target: Target, manifest: Manifest, *, requested: bool) -> None:
-    """Send what the upload of this release's manifest would have sent."""
-    bucket = target.store.bucket
-    event = CloudEvent(
+def announcement(bucket: str, manifest: Manifest, *, requested: bool) -> CloudEvent:
+    """Return what the upload of this release's manifest would have sent."""
+    return CloudEvent(
         id=f"resync-{uuid.uuid4().hex}",
         source=f"aws:s3.us-east-1.{bucket}",
         type="com.amazonaws.s3.ObjectCreated:Put",
@@ -72,7 +71,11 @@ async def announce(target: Target, manifest: Manifest, *, requested: bool) -> No
         data={"s3": {"bucket": {"name": bucket}}},
         extensions={"requested": "true"} if requested else {},
     )
-    await target.send(event)
+
+
+async def announce(target: Target, manifest: Manifest, *, requested: bool) -> None:
+    """Let the Broker tell everybody."""
+    await target.send(announcement(target.store.bucket, manifest, requested=requested))
 
 
 async def requested_version(target: Target, folder: str) -> Manifest:

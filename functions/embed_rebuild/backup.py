@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -167,4 +167,5 @@ def parse(raw: Mapping[str, Any], name: str) -> Backup:
     check_paths((entry.path for entry in files), allow_pickles=True)  # Chroma's end in .bin, too
     if raw["generation"] != name:
         raise ValueError(f"the list in {name} is of {raw['generation']}")
-    return Backup(name, str(raw["embedder"]), datetime.fromisoformat(raw["made_at"]), files)
+    made_at = datetime.fromisoformat(raw["made_at"]).astimezone(UTC)
+    return Backup(name, str(raw["embedder"]), made_at, files)

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from functions.model_sync.transfer import verify
+from functions.registry.cache import ModelCache
 from scripts.laptop.process import ROOT, Running, platform
 from scripts.laptop.provision import NAMESPACE, QUESTION, Contents, ask, provision
 from tests.support.subscriber import eventually
@@ -34,10 +36,16 @@ def bucket_alone(data: Path, into: Path) -> None:
     shutil.copy(data / "s3/settings.json", into / "s3/settings.json")
 
 
+def wipe(running: Running) -> None:
+    for volume in ("models", "index"):
+        for path in (running.data / "volumes" / volume).iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 async def test_backup_wipe_restore_and_the_same_question_has_the_same_answer(
     laptop: Running, tmp_path: Path
 ) -> None:
-    index = ("scripts/marketresearch", "index")
+    index, models = ("scripts/marketresearch", "index"), ("scripts/marketresearch", "models")
     command(laptop, *index, "rebuild")
     backed_up = command(laptop, *index, "backup")["backed_up"]
     before = ask(laptop.gateway_port, QUESTION).json()
@@ -52,10 +60,19 @@ async def test_backup_wipe_restore_and_the_same_question_has_the_same_answer(
         seconds = time.monotonic() - begun
         print(f"it answers {seconds:.1f} s after it was asked to")  # noqa: T201 - no rule, but told
         after = ask(empty.gateway_port, QUESTION).json()
+        served = command(empty, *models, "list")
+
+        wipe(empty)  # and now the volumes only: what serves goes on serving
+        again = command(empty, "scripts/restore", "--timeout", "150")
+        assert command(empty, *models, "list") == served
+        releases = ModelCache(empty.data / "volumes/models").releases()
+        assert releases
+        assert [verify(release) for release in releases] == [[] for _ in releases]
 
     assert restored["ok"]
-    (generation,) = {one["generation"] for one in restored["index"]}
-    assert generation in backed_up
+    assert again["ok"]
+    assert again["index"] == restored["index"]
+    assert {one["generation"] for one in restored["index"]} <= set(backed_up)
     assert after["index"] == before["index"]
     for part in ("answer", "citations"):
         assert after[part] == before[part]
