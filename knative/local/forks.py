@@ -121,9 +121,9 @@ def _asks(pod: Object, spawn: Spawn) -> bool:
 
 
 def _key(spawn: Spawn) -> Key:
-    """Return what must be equal; a Pod's own name is part of its files' places."""
-    own = spawn.env.get("HOSTNAME") or "\0"
-    shared = {name: value.replace(own, "") for name, value in spawn.env.items()}
+    """Return what must be equal; a Pod's files lie in a folder of its name."""
+    own = f"/{spawn.name}/"
+    shared = {name: value.replace(own, "/") for name, value in spawn.env.items()}
     for name in _A_PODS_OWN:
         shared.pop(name, None)
     return (" ".join(spawn.argv[2:]), str(spawn.cwd), frozenset(shared.items()))
