@@ -1,17 +1,24 @@
 """The prepared form with eight-bit weights: a quarter of the bytes, quicker, and a little wrong.
 
 Weights are quantised a channel at a time, activations as they come, so no calibration data is
-needed. How much is lost is measured like the parity of the full form, and recorded beside it.
+needed. One product keeps its full weights: what the first layer's wide activations hold varies so
+much that it brought an eighth of the whole error. The nodes that the quantiser leaves apart are fused here, so that no session has to. How much
+is lost is measured like the parity of the full form, and recorded beside it.
 """
 
 from pathlib import Path
 
 import onnx
+import onnxruntime
 from onnx import TensorProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 NAME = "model.int8.onnx"
 AGREEMENT = 0.97  # share of tokens with the checkpoint's label; below it the form is not kept
+
+FULL = ["encoder.layer.0.output/product"]
+SLOWER = ["SkipLayerNormFusion", "BiasSkipLayerNormFusion"]
+ERROR = 3
 
 
 def write(model: Path) -> Path:
@@ -25,6 +32,21 @@ def write(model: Path) -> Path:
         target,
         per_channel=True,
         weight_type=QuantType.QInt8,
+        nodes_to_exclude=FULL,
         extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
     )
+    _fuse(target)
     return target
+
+
+def _fuse(model: Path) -> None:
+    """Let ONNX Runtime write `model` as it would run it, but for what is slower fused."""
+    fused = model.with_suffix(".fused")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(fused)
+    options.log_severity_level = ERROR  # it warns that the file is for this kind of machine
+    onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+    )
+    fused.rename(model)

@@ -27,7 +27,7 @@ OVERHEAD = 16
 class Limits:
     """Bounds of a batcher, in tokens and seconds."""
 
-    batch_tokens: int = 1024
+    batch_tokens: int = 384
     """Tokens of one batch, padding included; a single longer item still runs, alone."""
     queue_tokens: int = 65_536
     """Tokens that may wait; a request that finds less waiting is let in whole."""
@@ -148,12 +148,15 @@ class Batcher(Generic[In, Out]):
 
 
 def choose(waiting: Sequence[T], size: Callable[[T], int], limits: Limits) -> list[T]:
-    """Choose a batch: the first of `waiting`, and of those nearest to it in length what pays.
+    """Choose a batch: the first of `waiting`, and of those nearest to it what pays.
 
-    That is the share of the cost that goes into tokens, padding and overhead being the rest.
+    Near is who is of like length and has waited long: a place in the queue counts like a token, so
+    that fewer are overtaken by who came later. What pays is what raises the share of the cost that
+    goes into tokens, padding and overhead being the rest.
     """
     first = size(waiting[0])
-    near = sorted(waiting, key=lambda item: abs(size(item) - first))
+    places = sorted(range(len(waiting)), key=lambda at: abs(size(waiting[at]) - first) + at)
+    near = [waiting[at] for at in places]
     best, most, longest, tokens = 1, 0.0, 0, 0
     for count, item in enumerate(near, 1):
         longest, tokens = max(longest, size(item)), tokens + size(item)

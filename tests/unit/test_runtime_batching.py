@@ -178,3 +178,7 @@ def test_company_is_welcome_while_it_saves_more_than_its_padding_costs(
     overhead: int, batch: list[int]
 ) -> None:
     assert chosen([60, 128, 20, 60, 56], batch_tokens=1024, overhead=overhead) == batch
+
+
+def test_of_two_of_like_length_the_one_that_waited_longer_comes_along() -> None:
+    assert chosen([60, 58, *[5] * 20, 60], batch_tokens=120) == [60, 58]
