@@ -23,18 +23,14 @@ def golden_f1() -> tuple[float, float]:
 
 def _both(release: Path) -> tuple[float, float]:
     from functions.ner.model import Options, open_model  # noqa: PLC0415 - onnx: only who asks pays
-    from functions.rollout.golden import f1, read  # noqa: PLC0415 - as above
     from functions.runtime.backends import Form  # noqa: PLC0415 - as above
+    from scripts.training.evaluate import evaluate  # noqa: PLC0415 - as above
+    from scripts.training.examples import golden  # noqa: PLC0415 - as above
     from warmup.prepare import prepare  # noqa: PLC0415 - as above
 
     if prepare(release, TASK).int8 is None:
         raise CannotMeasure(f"{RELEASE} has no int8 form")
-    examples = read(release / "golden.jsonl")
-    wanted = [example.entities for example in examples]
-    scores = []
-    for int8 in (False, True):
-        model = open_model(release, Options(form=Form(int8=int8, steady=False)))
-        answers = [model.find(example.text) for example in examples]
-        found = [frozenset((one.start, one.end, one.label) for one in each) for each in answers]
-        scores.append(f1(wanted, found))
-    return scores[0], scores[1]
+    forms = (Form(int8=int8, steady=False) for int8 in (False, True))
+    models = (open_model(release, Options(form=form)) for form in forms)
+    full, eight = (evaluate(model, golden())["all"].f1 for model in models)
+    return full, eight

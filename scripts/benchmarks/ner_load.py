@@ -17,13 +17,32 @@ import httpx
 from scripts.benchmarks.contestants import Contestant
 from scripts.benchmarks.harness import CannotMeasure
 
-KINDS = {"64": (64, 64), "16-128": (16, 128)}
+MIXED = "16-128"
+KINDS = {"64": (64, 64), MIXED: (16, 128)}
 """Fewest and most tokens of a sentence, special ones included."""
-BUILD_UP = 0.4
-"""How long the load builds up, as a share of the time that is counted."""
+BUILD_UP, LEAST_BUILD_UP = 0.15, 0.5
+"""Seconds in which the load builds up, a client: about what a sentence takes; and at least."""
+FEWEST = 5
+"""Answers that have a 95th percentile."""
 _SPECIAL, _SENTENCES = 2, 200
 _TOKENS = {"Nestlé": 2, "raised": 1, "Vevey,": 3, "Mark": 1, "Schneider": 1, "said": 1, "4.2": 3}
 _FILLER = "in"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many clients ask at once, and for how long it counts."""
+
+    level: int
+    seconds: float
+
+    @property
+    def build_up(self) -> float:
+        """Seconds before it counts."""
+        return max(LEAST_BUILD_UP, self.level * BUILD_UP)
+
+
+SETTLING = Pace(4, 3.0)
 
 
 @dataclass(slots=True)
@@ -31,17 +50,17 @@ class Load:
     """What the clients see; `sent` to `answered` in seconds of the monotonic clock."""
 
     begun: float
-    seconds: float
+    pace: Pace
     took: list[float] = field(default_factory=list)
 
     @property
     def until(self) -> float:
         """When clients stop asking."""
-        return self.begun + (1 + BUILD_UP) * self.seconds
+        return self.begun + self.pace.build_up + self.pace.seconds
 
     def answered(self, sent: float, now: float) -> None:
         """Count an answer, if it came in time to count."""
-        if self.until - self.seconds <= now < self.until:
+        if self.begun + self.pace.build_up <= now < self.until:
             self.took.append(now - sent)
 
 
@@ -52,21 +71,25 @@ def sentences(kind: str) -> Iterator[str]:
     return itertools.cycle(made)
 
 
-def measure(
-    contestant: Contestant, url: str, kind: str, level: int, seconds: float
-) -> tuple[float, float]:
-    """Ask with `level` clients; return answers a second and the 95th percentile in seconds."""
-    load = asyncio.run(_load(contestant, url, sentences(kind), level, seconds))
-    if len(load.took) < max(2, level / 2):
+def settle(contestant: Contestant, url: str) -> None:
+    """Ask until caches are full and what a server does behind its first answers is done."""
+    asyncio.run(_load(contestant, url, MIXED, SETTLING))
+
+
+def measure(contestant: Contestant, url: str, kind: str, pace: Pace) -> tuple[float, float]:
+    """Ask for a while; return answers a second and the 95th percentile in seconds."""
+    load = asyncio.run(_load(contestant, url, kind, pace))
+    if len(load.took) < FEWEST:
         raise CannotMeasure(f"{contestant.name} hardly answers: is this machine doing other work?")
-    return len(load.took) / seconds, statistics.quantiles(load.took, n=20)[-1]
+    return len(load.took) / pace.seconds, statistics.quantiles(load.took, n=20)[-1]
 
 
-async def _load(
-    contestant: Contestant, url: str, texts: Iterator[str], level: int, seconds: float
-) -> Load:
-    load = Load(time.monotonic(), seconds)
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=120.0) as client:
+async def _load(contestant: Contestant, url: str, kind: str, pace: Pace) -> Load:
+    load, texts = Load(time.monotonic(), pace), sentences(kind)
+    kept = httpx.Limits(max_keepalive_connections=pace.level)
+    async with httpx.AsyncClient(
+        base_url=url, trust_env=False, timeout=120.0, limits=kept
+    ) as client:
 
         async def ask() -> None:
             while (sent := time.monotonic()) < load.until:
@@ -74,7 +97,7 @@ async def _load(
                 if answer.is_success:
                     load.answered(sent, time.monotonic())
 
-        await asyncio.gather(*(ask() for _ in range(level)))
+        await asyncio.gather(*(ask() for _ in range(pace.level)))
     return load
 
 
