@@ -36,6 +36,7 @@ class Forks:
         self._servers: OrderedDict[Key, ForkClient] = OrderedDict()
         self._candidates: dict[str, Spawn] = {}  # by the Pod's uid
         self._starting: dict[Key, asyncio.Task[None]] = {}
+        self._clients: set[ForkClient] = set()  # all that were not closed yet
         self.starts: Counter[str] = Counter()
 
     async def start(self, pod: Object, spawn: Spawn, out: IO[bytes]) -> Process:
@@ -48,7 +49,7 @@ class Forks:
                     return Process.recorded(child, spawn, self._data)
                 self._servers.pop(_key(spawn), None)
                 self._refused(spawn, "it died")
-                await server.close()
+                await self._close(server)
             self._candidates[pod["metadata"]["uid"]] = spawn
         self.starts["plain"] += 1
         return await Process.start(spawn, self._data, out)
@@ -64,8 +65,8 @@ class Forks:
         for task in self._starting.values():
             task.cancel()
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
-        for server in self._servers.values():
-            await server.close()
+        for client in list(self._clients):
+            await self._close(client)
 
     def metrics(self) -> str:
         """Write how replicas were started, for Prometheus."""
@@ -74,21 +75,25 @@ class Forks:
         return f"# TYPE {name} counter\n{''.join(lines)}"
 
     async def _begin(self, key: Key, spawn: Spawn) -> None:
-        client = None
         try:
             client = await self._spawned(spawn)
-            if refused := await client.refused():
-                self._refused(spawn, refused)
-            else:
-                self._servers[key] = client
-                if len(self._servers) > KEPT:
-                    await self._servers.popitem(last=False)[1].close()
+            refused = await client.refused()
         except OSError as error:
             self._refused(spawn, str(error))
+            return
         finally:
             del self._starting[key]
-            if client and self._servers.get(key) is not client:
-                await client.close()
+        if refused:
+            self._refused(spawn, refused)
+            await self._close(client)
+            return
+        self._servers[key] = client
+        if len(self._servers) > KEPT:
+            await self._close(self._servers.popitem(last=False)[1])
+
+    async def _close(self, client: ForkClient) -> None:
+        await client.close()
+        self._clients.discard(client)
 
     async def _spawned(self, spawn: Spawn) -> ForkClient:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -103,10 +108,12 @@ class Forks:
         )
         with theirs, (self._data / "logs" / "fork-servers.log").open("ab") as out:
             try:
-                return ForkClient(ours, await Process.start(own, self._data, out))
+                client = ForkClient(ours, await Process.start(own, self._data, out))
             except OSError:
                 ours.close()
                 raise
+        self._clients.add(client)
+        return client
 
     def _refused(self, spawn: Spawn, why: str) -> None:
         self.starts["refused"] += 1
