@@ -16,8 +16,8 @@ from functions.inference.score import Sentence
 
 UNSUPPORTED = "Nothing in the corpus supports an answer to this question."
 MOST_SENTENCES = 3
-SUPPORT = 0.49
-"""The least score of an answer's first sentence; chosen on the question set."""
+SUPPORT = 0.48
+"""The least score of an answer's first sentence; chosen with the weights."""
 NEAR_TOP = 0.82
 """A further sentence needs this share of the first one's score, the one that follows it less."""
 FOLLOWS_TOP = 0.5

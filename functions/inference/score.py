@@ -2,7 +2,7 @@
 
 A question that names a country or a company is not answered by a sentence about another one, however
 alike they are: each name missing from a sentence's surroundings costs. The weights were chosen on
-the question set over the demo corpus; the README of the index says how they did.
+question sets over the demo corpus; the README of the index says how, and how they did on others.
 """
 
 import math
@@ -16,11 +16,11 @@ import numpy as np
 from functions.index.chunks import Chunk
 from functions.index.generation import Vectors
 
-SENTENCE, CHUNK, WORDS = 0.35, 0.25, 0.4
+SENTENCE, CHUNK, WORDS = 0.2, 0.4, 0.45
 """Weights of the sentence's cosine, of its chunk's cosine, and of the question's words in it."""
-NEARBY = 0.5
+NEARBY = 0.8
 """What a word is worth that stands in the title or elsewhere in the chunk."""
-MISSING_NAME = 0.2
+MISSING_NAME = 0.22
 """What it costs when none of the names in the question stands near the sentence."""
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=\s)[^\W\d_][\w-]*")

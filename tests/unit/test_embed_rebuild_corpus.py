@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from functions.embed_rebuild import corpus, rebuild
+from functions.embed_rebuild import corpus, rebuild, vectors
 from functions.index import sources
 from functions.index.sources import Entry
 from functions.index.store import IndexStore
@@ -91,6 +91,11 @@ def test_only_what_changed_is_fetched_and_the_result_is_as_from_nothing(
     afresh = IndexStore(tmp_path / "afresh")
     build(afresh, bucket)
     assert chunks(store) == chunks(afresh)
+    kept, anew = store.open(DIGEST), afresh.open(DIGEST)
+    assert kept is not None
+    assert anew is not None
+    for name in ("vectors", "borders", "sentences"):
+        np.testing.assert_array_equal(getattr(kept.content, name), getattr(anew.content, name))
     found, expected = store.manifest(DIGEST), afresh.manifest(DIGEST)
     assert found is not None
     assert expected is not None
@@ -100,6 +105,34 @@ def test_only_what_changed_is_fetched_and_the_result_is_as_from_nothing(
         expected.skipped,
     )
     assert [skip.document for skip in found.skipped] == ["documents/b.jsonl#2", "documents/d.exe"]
+
+
+def test_what_did_not_change_is_not_even_looked_up(
+    store: IndexStore, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(store, bucket)
+    asked = list[str]()
+    key = vectors.content_key
+    monkeypatch.setattr(
+        vectors, "content_key", lambda digest, text: asked.append(text) or key(digest, text)
+    )
+    bucket.objects["c.txt"] = b"The third note speaks of ships."
+    assert build(store, bucket)
+    assert {text.removeprefix("c\n") for text in asked} == {"The third note speaks of ships."}
+
+
+def test_a_chroma_that_lost_the_current_generation_gets_it_anew(
+    store: IndexStore, bucket: Bucket
+) -> None:
+    build(store, bucket)
+    current = store.manifest(DIGEST)
+    assert current is not None
+    store.home.drop(store.path(current.generation))
+    assert build(store, bucket)
+    after = store.manifest(DIGEST)
+    assert after is not None
+    assert (after.corpus, after.embedded) == (current.corpus, 0)
+    assert store.home.has(store.path(after.generation))
 
 
 def test_an_unchanged_bucket_builds_nothing(store: IndexStore, bucket: Bucket) -> None:

@@ -11,13 +11,8 @@ from scripts.quality import score
 
 FLOORS = {
     "questions": {"hit": 0.95, "spans": 0.8, "right": 0.8, "answered": 0.9, "refused": 0.85},
-    "questions_held_out": {
-        "hit": 0.95,
-        "spans": 0.6,
-        "right": 0.6,
-        "answered": 0.65,
-        "refused": 0.8,
-    },
+    "questions_reworded": {"hit": 0.95, "spans": 0.75, "answered": 0.8, "refused": 0.8},
+    "questions_held_out": {"hit": 0.95, "spans": 0.65, "answered": 0.7, "refused": 0.8},
 }
 """Below what was measured, so that only a change for the worse fails."""
 KNOWN = {"question": "q", "documents": ["documents/a.md"], "span": "12 percent", "answer": "12"}
