@@ -135,6 +135,22 @@ async def test_a_failing_batch_fails_its_requests_and_no_others() -> None:
         assert await batch.submit([5], 10) == [5]
 
 
+async def test_what_is_left_of_a_failed_request_is_dropped_after_the_next_batch() -> None:
+    seen: list[int] = []
+
+    def model(values: Sequence[int]) -> list[int]:
+        seen.extend(values)
+        if 13 in values:
+            raise ValueError("thirteen")
+        return list(values)
+
+    async with batcher(model, batch_tokens=20) as batch:
+        with pytest.raises(ValueError, match="thirteen"):
+            await batch.submit([13, 50, 60, 70], 10)
+        assert await batch.submit([5], 10) == [5]
+    assert seen == [13, 50, 5]
+
+
 async def test_leaving_it_finishes_the_running_batch_and_gives_up_what_waits() -> None:
     model = Model(hold=True)
     async with batcher(model, batch_tokens=1) as batch:
