@@ -1,8 +1,8 @@
 """The function of the contract suite: standard library only, so that any Python image runs it.
 
 It is handed to the container as `python -c SOURCE`. Environment: GREETING is shown, FAIL ends the
-process with these words, START_SECONDS delays the first answer, STATUS and REPLY_TYPE say how an
-event is answered. `GET /received` lists the events, `POST /relay` passes an event on to X-Relay-To
+process with these words, START_SECONDS delays the first answer, GET_STATUS is what callers of `/`
+get, STATUS and REPLY_TYPE say how an event is answered. `GET /received` lists the events, `POST /relay` passes an event on to X-Relay-To
 as a caller inside the cluster.
 """
 
@@ -33,7 +33,8 @@ class Function(BaseHTTPRequestHandler):
         names = ("K_SERVICE", "K_CONFIGURATION", "K_REVISION", "GREETING", "PORT")
         environment = {name: os.environ.get(name, "") for name in names}
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.answer(200, {**environment, "pid": os.getpid(), "headers": headers})
+        status = int(os.environ.get("GET_STATUS", "200")) if self.path == "/" else 200
+        self.answer(status, {**environment, "pid": os.getpid(), "headers": headers})
 
     def do_POST(self) -> None:
         """Take an event, or pass it on."""

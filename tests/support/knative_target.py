@@ -23,6 +23,7 @@ from tests.support.kubectl import Kubectl, Object
 FUNCTION = Path(__file__).with_name("contract_function.py")
 API = "serving.knative.dev/v1"
 READY = "--for=condition=Ready"
+SAMPLES = "REQUEST_METRICS_URL=http://request-metrics.knative-serving.svc.cluster.local/metrics"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -34,6 +35,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--domain", default="localhost", help="what the addresses of Services end with")
     group.addoption("--image", default="python:3.12-slim", help="any image that has `python`")
     group.addoption("--command", default="python", help="Python's name in that image")
+    group.addoption("--functions-image", default="marketresearchai/functions:0.1.0", help="ours")
+    group.addoption("--samples", help=f"the rollout's source, NAME=URL; on a laptop {SAMPLES}")
     group.addoption("--namespace-prefix", default="contract", help="of the run's namespace")
     group.addoption("--patience", type=float, default=60.0, help="seconds that anything may take")
 
@@ -47,6 +50,8 @@ class Target(Kubectl):
     domain: str
     image: str
     command: str
+    functions_image: str
+    samples: str
     namespace: str
     patience: float
     home: Path  # kubectl's discovery cache

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from scripts.laptop.process import platform
-from tests.support.knative_target import Target, new_namespace
+from tests.support.knative_target import SAMPLES, Target, new_namespace
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +16,7 @@ def knative(
 ) -> Iterator[Target]:
     option = request.config.getoption
     kubeconfig, gateway = option("--kubeconfig"), option("--gateway")
+    samples = option("--samples") or (SAMPLES if option("--platform") == "local" else "")
     with ExitStack() as stack:
         if option("--platform") == "local":
             laptop = stack.enter_context(platform(tmp_path_factory.mktemp("knative"), 0))
@@ -28,6 +29,8 @@ def knative(
             domain=option("--domain"),
             image=option("--image"),
             command=option("--command"),
+            functions_image=option("--functions-image"),
+            samples=samples,
             namespace=new_namespace(option("--namespace-prefix")),
             patience=option("--patience"),
             home=tmp_path_factory.mktemp("home"),
