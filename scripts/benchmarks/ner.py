@@ -10,7 +10,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from scripts.benchmarks import bert_base, ner_int8, ner_load
@@ -59,13 +60,12 @@ def run(report: Report, options: Options) -> None:
     parser = argparse.ArgumentParser(prog="./scripts/bench ner")
     parser.add_argument("--peers", default=",".join(PEERS))
     contestants = chosen(parser.parse_args(options.rest).peers)
-    *servers, clients = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {clients})
-    cores = tuple(servers) or (clients,)
-    course = Course(bert_base.made(), cores, options.seconds or SECONDS)
-    ceilings = [_ceiling(course)]
-    found, missing = _all(course, contestants)
-    ceilings.append(_ceiling(course))
+    model = bert_base.made()
+    with _clients_apart() as cores:
+        course = Course(model, cores, options.seconds or SECONDS)
+        ceilings = [_ceiling(course)]
+        found, missing = _all(course, contestants)
+        ceilings.append(_ceiling(course))
     for (name, kind, level), one in found.items():
         report.row(
             server=name,
@@ -80,6 +80,18 @@ def run(report: Report, options: Options) -> None:
     peers = [one.name for one in contestants if one is not OURS and one.name not in missing]
     _goals(report, found, peers, _best(report, ceilings))
     _int8_goals(report, found, peers)
+
+
+@contextmanager
+def _clients_apart() -> Iterator[tuple[int, ...]]:
+    """Keep this process, where the clients are, on the last core; yield the servers' cores."""
+    all_cores = os.sched_getaffinity(0)
+    *servers, clients = sorted(all_cores)
+    os.sched_setaffinity(0, {clients})
+    try:
+        yield tuple(servers) or (clients,)
+    finally:
+        os.sched_setaffinity(0, all_cores)
 
 
 def _all(course: Course, contestants: list[Contestant]) -> tuple[Measured, dict[str, str]]:
