@@ -71,7 +71,7 @@ class Policy:
     min_golden: float = 0.5
     golden_margin: float = 0.02
     min_agreement: float = 0.0
-    max_golden_latency_ratio: float = 3.0
+    max_golden_latency_ratio: float = 4.0
     min_parity: float = 0.99
     shadow_requests: int = 0
     false_rollback_rate: float = 0.01
