@@ -57,11 +57,13 @@ class Breakage:
         }
         self._refuse_an_event()
         self._upload_what_is_no_manifest()
-        self._stop_in_a_request()  # before there is a candidate that might get it
+        # Again and again: a rate knows nothing of what a Pod did before its first scrape. And first: a
+        # candidate might get the request, and many quick answers would hide the slow one.
+        self._until("InferenceSlow", meanwhile=self._stop_in_a_request)
         self._publish_what_fails_under_load()
-        self._until("InferenceSlow", "RolloutStuck")  # before many quick answers hide the slow one
+        self._until("RolloutStuck")
         with self._a_builder_that_hangs():
-            self._until(*(expected - {"ColdStartOverBudget"}), meanwhile=self._load_the_candidate)
+            self._until(*(expected - {"ColdStartOverBudget"}), meanwhile=self._ask_for_trouble)
         self._stop_at_a_start()
         self._until(*expected)
 
@@ -109,7 +111,6 @@ class Breakage:
     def _a_builder_that_hangs(self) -> Iterator[None]:
         with (self.running.data / "volumes/index/build.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._send(IndexRebuildRequested.type, asdict(IndexRebuildRequested("a test asks")))
             yield
 
     def _upload_what_is_no_manifest(self) -> None:
@@ -143,7 +144,9 @@ class Breakage:
             _stop(self._processes("inference"), START_STOPPED)
             assert answer.result().status_code == httpx.codes.OK
 
-    def _load_the_candidate(self) -> None:
+    def _ask_for_trouble(self) -> None:
+        """Ask for a rebuild, and load the candidate."""
+        self._send(IndexRebuildRequested.type, asdict(IndexRebuildRequested("a test asks")))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for tag in ("candidate-", ""):
                 list(pool.map(lambda _, tag=tag: self._entities("Jane", tag), range(AT_ONCE)))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -132,13 +133,11 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 def _be_busy(running: Running, server: Prometheus, load: Load) -> None:
     """Ask, sleep, ask again; note what should have been counted in between."""
-    load.before = _quiet(server)
+    load.before = _quiet(running, server)
     served = _ask(running, load, FIRST)
-    until(lambda: not served & _revisions(running), "scale to zero")
+    until(lambda: not served & {_revision(pod) for pod in _pods(running)}, "scale to zero")
     _ask(running, load, SECOND)
-    asked = server.total(REQUESTS, load.before) + load.questions + load.texts
-    until(lambda: server.total(REQUESTS) >= asked, "a first scrape of the newest Pods")
-    load.after = _quiet(server)
+    load.after = _quiet(running, server)
 
 
 def _ask(running: Running, load: Load, questions: int) -> set[str]:
@@ -169,18 +168,36 @@ def _entities(running: Running) -> httpx.Response:
     return answer
 
 
-def _revisions(running: Running) -> set[str]:
-    """Return the Revisions that have Pods."""
-    pods = kubectl.get(running.kubeconfig, "pods")["items"]
-    return {pod["metadata"]["labels"].get("serving.knative.dev/revision", "") for pod in pods}
+def _pods(running: Running) -> list[Any]:
+    """Return the Pods of the Services that are asked."""
+    asked = "serving.knative.dev/service in (inference, ner)"
+    found: list[Any] = kubectl.get(running.kubeconfig, "pods", "-l", asked)["items"]
+    return found
 
 
-def _quiet(server: Prometheus) -> float:
-    """Wait until nothing was counted for a while, and it has all been scraped; return when."""
+def _revision(pod: Any) -> str:
+    return str(pod["metadata"]["labels"]["serving.knative.dev/revision"])
+
+
+def _quiet(running: Running, server: Prometheus) -> float:
+    """Wait until all Pods were scraped and nothing was counted for a while; return when."""
     found, since, deadline = -1.0, time.monotonic(), time.monotonic() + SECONDS
     while time.monotonic() - since < QUIET_SECONDS:
         assert time.monotonic() < deadline, "it never got quiet"
-        time.sleep(0.2)
-        if (now := server.total(REQUESTS)) != found:
+        time.sleep(0.3)
+        now = server.total(REQUESTS)
+        if now != found or not _all_scraped(running, server):
             found, since = now, time.monotonic()
     return time.time()
+
+
+def _all_scraped(running: Running, server: Prometheus) -> bool:
+    """Whether Prometheus has each Pod that is ready: a new one takes it a few seconds to find."""
+    scraped = {labels["pod"] for labels, _ in server.query('up{job="functions"} == 1')}
+    ready = (pod for pod in _pods(running) if _is_ready(pod))
+    return all(pod["metadata"]["name"] in scraped for pod in ready)
+
+
+def _is_ready(pod: Any) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any((c["type"], c["status"]) == ("Ready", "True") for c in conditions)
