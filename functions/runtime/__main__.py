@@ -16,8 +16,10 @@ from functions.runtime import ahead  # noqa: E402
 
 # Before numpy: starting its threads takes longer than what a function has for them to multiply.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# httpx brings a command line, and with it rich and pygments: a third of its import.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # "there is none"
+# httpx brings a command line, and with it rich and pygments; uvicorn a watcher of source files. Both
+# do without where there is none.
+for needless in ("httpx._main", "uvicorn.supervisors.watchfilesreload"):
+    sys.modules.setdefault(needless, None)  # type: ignore[arg-type] # "there is none"
 if __name__ == "__main__" and sys.argv[1:]:
     ahead.begin(sys.argv[1], os.environ)  # the model is opened while the rest is imported
 
