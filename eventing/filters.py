@@ -36,7 +36,8 @@ def compile_filter(entry: object) -> Predicate:
         raise BadFilter(f"one dialect per filter, got {', '.join(sorted(map(str, entry)))}")
     ((dialect, value),) = entry.items()
     if dialect not in _DIALECTS:
-        raise BadFilter(f"dialect {dialect!r} is not supported")
+        known = ", ".join(_DIALECTS)
+        raise BadFilter(f"dialect {dialect!r} is not supported here, only {known}")
     return _DIALECTS[dialect](value)
 
 

@@ -1,16 +1,13 @@
 """From annotations and the ConfigMap `config-autoscaler` to a Policy, with Knative's names. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from knative.local.serving.faults import parse_duration
 from knative.local.store import Object
 from knative.serving.autoscale import Policy
 
 PREFIX = "autoscaling.knative.dev/"
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,9 @@ class _Values:
     def duration(self, name: str, default: float, general: str = "") -> float:
         """Return a duration in seconds."""
         for text in (self.own.get(name, ""), self.config.get(general or name, "")):
-            if _DURATION.fullmatch(text):
-                return seconds(text)
+            if (seconds := parse_duration(text)) is not None:
+                return seconds
         return default
-
-
-def seconds(text: str) -> float:
-    """Read a Go duration such as `1m30s`."""
-    return sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
 
 
 def scaling(revision: Object, config: Mapping[str, str]) -> Scaling:

@@ -1,8 +1,9 @@
 """What every part of the platform is given: one instance's store, folder, ports and token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from knative.local.carried import Carried
 from knative.local.store import Store
 
 
@@ -18,3 +19,4 @@ class Platform:
     activator_port: int
     token: str
     domain: str = "localhost"
+    carried: Carried = field(default_factory=Carried)

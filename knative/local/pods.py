@@ -8,17 +8,18 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from knative.local import pods_status
 from knative.local.errors import NotFound
+from knative.local.events import record_event
 from knative.local.forks import Forks
 from knative.local.pods_env import Surroundings, resolve
-from knative.local.pods_probe import Probe
+from knative.local.pods_logs import Logs
+from knative.local.pods_probe import Probe, death
 from knative.local.pods_volumes import ConfigError, pod_folder, refresh
 from knative.local.processes import Process, Spawn, server_port
 from knative.local.scrape import annotated
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 REVISION = "serving.knative.dev/revision"
-LOG_LIMIT, LOG_KEPT = 16 << 20, 1 << 20  # bytes
-LOGS_KEPT = 300  # files
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)  # seconds; the last one repeats
 RAN_WELL = 10.0  # seconds after which an end is an accident, not a habit
 SHUTDOWN_GRACE = 3.0
@@ -74,6 +73,7 @@ class PodRunner:
     def __init__(self, store: Store, around: Surroundings) -> None:
         self._store = store
         self._around = around
+        self.logs = Logs(around.data / "logs")
         self._replicas: dict[str, Replica] = {}  # by uid
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listeners: list[Callable[[Key], None]] = []
@@ -92,7 +92,7 @@ class PodRunner:
         """Follow the store until cancelled, then end every process."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_logs_small())
+                group.create_task(self.logs.keep_small())
                 group.create_task(self._keep_files_fresh())
                 async for event in self._store.watch("Pod"):
                     self._observe(event.type, event.object)
@@ -162,17 +162,18 @@ class PodRunner:
     async def _until_end(self, replica: Replica, process: Process) -> int:
         ended = asyncio.create_task(process.wait())
         asked = asyncio.create_task(replica.stop.wait())
+        dead = asyncio.create_task(death(replica.pod["spec"]["containers"][0], replica.port))
         try:
-            await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, asked, dead}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
-                await self._wind_down(replica, process)
+                await self._wind_down(replica, process, dead.result() if dead.done() else "")
             return await ended
-        except asyncio.CancelledError:  # the platform ends
+        except BaseException:  # the platform ends, or its care for this process does
             await asyncio.shield(process.stop(SHUTDOWN_GRACE))
             raise
         finally:
-            asked.cancel()
-            ended.cancel()
+            for task in (asked, dead, ended):
+                task.cancel()
 
     async def _start(self, replica: Replica) -> Process:
         meta = replica.pod["metadata"]
@@ -180,16 +181,21 @@ class PodRunner:
         ports = {"PORT": replica.port, "METRICS_PORT": server_port()}
         self._note_metrics(replica, ports["METRICS_PORT"])
         command = resolve(replica.pod, self._store, self._around, ports)
-        file = self.log_file(meta["name"])
+        file = self.logs.file(meta["name"])
         file.parent.mkdir(parents=True, exist_ok=True)
         name = f"{meta['namespace']}_{meta['name']}"
         with file.open("ab") as out:
             spawn = Spawn(name, command.argv, command.env, command.cwd)
             return await self.forks.start(replica.pod, spawn, out)
 
-    async def _wind_down(self, replica: Replica, process: Process) -> None:
+    async def _wind_down(self, replica: Replica, process: Process, unhealthy: str) -> None:
         grace = replica.pod["spec"].get("terminationGracePeriodSeconds", 30)
-        if self.drain and replica.revision:
+        if unhealthy:
+            self._not_ready(replica)
+            words = f"{unhealthy}, the process will be restarted"
+            now = datetime.now(UTC)
+            record_event(self._store, replica.pod, "Unhealthy", words, "Warning", now)
+        elif self.drain and replica.revision:
             await self.drain(replica)
         await process.stop(grace)
 
@@ -198,6 +204,8 @@ class PodRunner:
         # Knative's default, not Kubernetes'
         default: Object | None = {"tcpSocket": {}} if replica.revision else None
         spec = container.get("readinessProbe", default)
+        if startup := container.get("startupProbe"):
+            await Probe(startup, replica.port).passed()
         async for ready in Probe(spec, replica.port).results():
             if ready != replica.ready:
                 replica.ready = ready
@@ -213,7 +221,7 @@ class PodRunner:
 
     def _ended(self, replica: Replica, code: int) -> None:
         replica.ended(code)
-        replica.problem = self.log_tail(replica.pod["metadata"]["name"]) or f"exit status {code}"
+        replica.problem = self.logs.tail(replica.pod["metadata"]["name"]) or f"exit status {code}"
         self._publish(replica, pods_status.terminated(code, replica.problem))
         self._tell(replica)
 
@@ -240,44 +248,8 @@ class PodRunner:
         with suppress(NotFound):  # deleted while it ended: nobody asks for its status any more
             replica.pod = self._store.update_status("Pod", meta["namespace"], meta["name"], status)
 
-    def log_file(self, pod: str) -> Path:
-        """Return where a Pod's output goes."""
-        return self._around.data / "logs" / f"{pod}.log"
-
-    def log_tail(self, pod: str, lines: int = 5, size: int = 2000) -> str:
-        """Return the last lines of a Pod's output."""
-        return "\n".join([*_tail(self.log_file(pod), size)][-lines:])
-
     async def _keep_files_fresh(self) -> None:
         async for event in self._store.watch("Secret", "ConfigMap"):
             for replica in self._replicas.values():
                 with suppress(ConfigError):  # the files stay as they were
                     refresh(replica.pod, event.object, self._store, self._around.data)
-
-    async def _keep_logs_small(self) -> None:
-        while True:
-            await asyncio.sleep(10)
-            logs = [(f, f.stat()) for f in (self._around.data / "logs").glob("*.log")]
-            for file, stat in logs:
-                if stat.st_size > LOG_LIMIT:
-                    _shorten(file)
-            logs.sort(key=lambda entry: entry[1].st_mtime, reverse=True)
-            for file, _ in logs[LOGS_KEPT:]:
-                file.unlink(missing_ok=True)
-
-
-def _tail(file: Path, size: int) -> Iterator[str]:
-    if file.exists():
-        with file.open("rb") as content:
-            content.seek(max(0, file.stat().st_size - size))
-            yield from content.read().decode(errors="replace").splitlines()
-
-
-def _shorten(file: Path) -> None:
-    # Writers append, so they go on at the new end; what they write in between may be lost.
-    with file.open("r+b") as content:
-        content.seek(-LOG_KEPT, 2)
-        kept = content.read()
-        content.truncate(0)
-        content.seek(0)
-        content.write(kept)

@@ -16,8 +16,8 @@ from knative.local import autoscaler_config, revision_pods
 from knative.local.autoscaler_config import Scaling
 from knative.local.dataplane import routing, stats
 from knative.local.dataplane.activator import Activator
+from knative.local.dataplane.clusters import Key
 from knative.local.dataplane.controller import DataPlane
-from knative.local.dataplane.routing import Key
 from knative.local.dataplane.stats import Reading
 from knative.local.errors import NotFound
 from knative.local.pods import REVISION, PodRunner

@@ -1,10 +1,6 @@
 """Load while Services are deployed, split, deleted and killed at random: a short one of the benchmark's."""
 
-import pytest
-
 from scripts.benchmarks import chaos
-
-pytestmark = pytest.mark.alone  # beside another worker on two cores, callers' own time-outs count
 
 SECONDS, SEED = 15, 3
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from knative.local.dataplane.routing import Endpoint, Json, Key, Resources, Target, build
+from knative.local.dataplane.clusters import Endpoint, Json, Key, Target
+from knative.local.dataplane.routing import Resources, build
 
 A, B = ("ns", "web-00001"), ("ns", "web-00002")
 READY = (Endpoint(20001),)
@@ -91,6 +92,30 @@ def test_time_outs_are_the_revisions_own_and_waiting_for_a_start_comes_on_top() 
     )
     assert awake["routes"][0]["route"]["timeout"] == "30s"
     assert asleep["routes"][0]["route"]["timeout"] == "630s"
+
+
+def test_a_revision_s_time_outs_go_with_the_request_to_the_router_before_its_replicas() -> None:
+    straight, held = Target(A, READY, timeout=30, response_start=5), Target(B, timeout=40)
+    split = hosts(made([route(to(A, 50), to(B, 50))], straight, held))["web.ns.localhost"]
+    first, second = split["routes"][0]["route"]["weighted_clusters"]["clusters"]
+    (config,) = first["typed_per_filter_config"].values()
+    now = {h["append"]["header"]["key"]: h for h in config["mutations"]["request_mutations"]}
+    assert [*now] == [
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-upstream-rq-per-try-timeout-ms",
+    ]
+    assert now["x-envoy-upstream-rq-timeout-ms"]["append"]["header"]["value"] == "30000"
+    later = {h["header"]["key"]: h["header"]["value"] for h in second["request_headers_to_add"]}
+    assert later["knative-serving-timeout-ms"] == "40000"
+    assert later["knative-serving-response-start-ms"] == "40000"
+
+
+def test_an_idle_time_holds_only_where_every_revision_has_one() -> None:
+    both = [route(to(A, 50), to(B, 50))]
+    one, other = Target(A, READY, idle=5), Target(B, READY, idle=7)
+    for targets, idle in (((one, other), "7s"), ((one, Target(B, READY)), "0s")):
+        made_of = hosts(made(both, *targets))["web.ns.localhost"]["routes"][0]["route"]
+        assert made_of["idle_timeout"] == idle
 
 
 def test_only_what_never_left_envoy_is_tried_again() -> None:

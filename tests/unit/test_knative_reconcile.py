@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from knative.local import carried
 from knative.local.conditions import get_condition, set_condition
 from knative.local.serving import gradual, revisions
 from knative.local.serving.controller import reconcile
@@ -265,3 +266,22 @@ def test_addresses() -> None:
     assert URLS.external("ns", "ner", "previous") == "http://previous-ner.ns.localhost:8080"
     assert URLS.internal("ns", "ner") == "http://ner.ns.svc.cluster.local"
     assert Urls("example.com", 80).external("ns", "ner") == "http://ner.ns.example.com"
+
+
+def test_a_route_is_ready_when_the_data_plane_carries_its_traffic_and_not_before(
+    store: Store,
+) -> None:
+    create(store)
+    set_ready(store, "ner-00001")
+    change(store, template=template("y"))
+    revision = store.get("Revision", "default", "ner-00002")
+    set_condition(revision.setdefault("status", {}), "Ready", "True", now=NOW)
+    store.update_status("Revision", "default", "ner-00002", revision["status"])
+    reconcile(store, URLS, ("default", "ner"), lambda _route: False)
+    ready = get_condition(store.get("Service", "default", "ner")["status"], "Ready") or {}
+    assert (ready["status"], ready["reason"]) == ("Unknown", "Uninitialized")
+    assert carried.waits(store.get("Route", "default", "ner"))
+    carried.let_go(store, ("default", "ner"), NOW)
+    reconcile(store, URLS, ("default", "ner"), lambda _route: False)  # what it had it keeps
+    ready = get_condition(store.get("Service", "default", "ner")["status"], "Ready") or {}
+    assert ready["status"] == "True"

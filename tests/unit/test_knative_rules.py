@@ -55,6 +55,28 @@ def target(percent: int, **fields: Any) -> Object:
 
 
 REFUSALS = [
+    (
+        with_pod(containers=[{"image": "a"}, {"image": "b"}]),
+        "a second container is not run by this platform: spec.template.spec.containers[1]",
+    ),
+    (
+        with_container(livenessProbe={"exec": {"command": ["true"]}}),
+        (
+            "is not asked by this platform, only httpGet and tcpSocket are: "
+            "spec.template.spec.containers[0].livenessProbe.exec"
+        ),
+    ),
+    (
+        with_pod(containerConcurrency=1, idleTimeoutSeconds=5),
+        (
+            "is not kept by this platform together with containerConcurrency: "
+            "spec.template.spec.idleTimeoutSeconds"
+        ),
+    ),
+    (
+        with_pod(timeoutSeconds=10, responseStartTimeoutSeconds=20),
+        "expected 0 <= 20 <= 10: spec.template.spec.responseStartTimeoutSeconds",
+    ),
     (service(traffic=[target(90)]), "Traffic targets sum to 90, want 100: spec.traffic"),
     (
         service(traffic=[target(100, revisionName="bad-00001", latestRevision=True)]),

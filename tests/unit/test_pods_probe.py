@@ -10,7 +10,7 @@ from http import HTTPStatus
 import httpx
 import pytest
 
-from knative.local.pods_probe import Probe
+from knative.local.pods_probe import Probe, death
 from knative.local.processes import server_port
 
 HTTP = {"httpGet": {"path": "/ready"}, "periodSeconds": 0.01}
@@ -80,3 +80,34 @@ async def test_asking_loads_no_certificates(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_pod_without_a_probe_is_ready_once_it_runs() -> None:
     async with aclosing(Probe(None, server_port()).results()) as results:
         assert await anext(results)
+
+
+async def test_several_refusals_in_a_row_are_the_death_of_a_process_that_has_a_liveness_probe() -> (
+    None
+):
+    server = Server(server_port())
+    async with listening(server):
+        dead = asyncio.create_task(death({"livenessProbe": HTTP}, server.port))
+        while server.asked < 2:
+            await asyncio.sleep(0.01)
+        server.status, server.asked = HTTPStatus.INTERNAL_SERVER_ERROR, 0
+        assert await dead == "Liveness probe failed"
+        assert server.asked >= 3
+
+
+async def test_a_process_that_is_not_up_in_the_time_of_its_startup_probe_is_dead() -> None:
+    startup = {"tcpSocket": {}, "periodSeconds": 0.02, "failureThreshold": 2}
+    assert await death({"startupProbe": startup}, server_port()) == "Startup probe failed"
+
+
+async def test_nobody_asks_whether_it_lives_before_its_startup_probe_had_a_yes() -> None:
+    server = Server(server_port())
+    startup = {"tcpSocket": {}, "periodSeconds": 30}
+    container = {"startupProbe": startup, "livenessProbe": HTTP}
+    dead = asyncio.create_task(death(container, server.port))
+    await asyncio.sleep(0.1)  # many times the period of the liveness probe
+    assert not dead.done()
+    async with listening(server):
+        while server.asked < 2:
+            await asyncio.sleep(0.01)
+    assert await dead == "Liveness probe failed"

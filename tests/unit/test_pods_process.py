@@ -69,7 +69,7 @@ async def test_a_pod_is_ready_when_its_process_listens_and_its_output_is_kept(wo
     world.pod()
     await until(lambda: world.container().get("ready"))
     assert world.status()["phase"] == "Running"
-    assert world.runner.log_tail("pod").startswith("starting")
+    assert world.runner.logs.tail("pod").startswith("starting")
 
 
 async def test_prometheus_finds_a_pods_samples_by_its_annotations(world: World) -> None:

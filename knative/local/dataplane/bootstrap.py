@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from knative.local.dataplane import routing
+from knative.local.dataplane import clusters
 from knative.local.dataplane.activator import REFUSED
-from knative.local.dataplane.routing import Json
+from knative.local.dataplane.clusters import Json
+from knative.local.dataplane.routing import MUTATION, TIMES
 
 EXT = "type.googleapis.com/envoy.extensions."
 # The counters that are read, nothing else: each one costs memory for every Revision.
@@ -43,11 +44,11 @@ def bootstrap(ports: Ports) -> Json:
                 "typed_config": {"@type": EXT + "bootstrap.internal_listener.v3.InternalListener"},
             }
         ],
-        "dynamic_resources": {"cds_config": routing.SOURCE},
+        "dynamic_resources": {"cds_config": clusters.SOURCE},
         "static_resources": {
             "listeners": [_gateway(ports.gateway), _activator()],
             "clusters": [
-                _loopback(routing.CONFIGURATION, ports.activator),
+                _loopback(clusters.CONFIGURATION, ports.activator),
                 _loopback("activator-checks", ports.activator),
                 _loopback("broker-ingress", ports.ingress),
                 _loopback("request-metrics", ports.activator),
@@ -77,9 +78,9 @@ def _gateway(port: int) -> Json:
                     "preserve_external_request_id": True,
                     "always_set_request_id_in_response": True,
                     "request_headers_timeout": "30s",
-                    "rds": {"route_config_name": "gateway", "config_source": routing.SOURCE},
+                    "rds": {"route_config_name": "gateway", "config_source": clusters.SOURCE},
                 },
-                [_router()],
+                [_mutation({}), _router()],
             )
         ],
     }
@@ -110,18 +111,18 @@ def _activator() -> Json:
     route = {
         "match": {"prefix": "/"},
         "route": {"cluster_header": "knative-serving-onward", "timeout": "0s"},
-        "request_headers_to_remove": ["knative-serving-onward"],
+        "request_headers_to_remove": ["knative-serving-onward", *TIMES.values()],
     }
     table = {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]}
     return {
-        "name": routing.ACTIVATOR_LISTENER,
+        "name": clusters.ACTIVATOR_LISTENER,
         "internal_listener": {},
         "filter_chains": [
             _manager(
                 "activator",
                 # A caller in this same process cannot miss the end: an answer cut off is known at once.
                 {"route_config": table, "delayed_close_timeout": "0s"},
-                [_check(), _router()],
+                [_check(), _mutation(TIMES), _router()],
             )
         ],
     }
@@ -172,6 +173,24 @@ def _check() -> Json:
     }
 
 
+def _mutation(copied: Mapping[str, str]) -> Json:
+    """Change a request's headers before the router reads them: copy these, and what a route says."""
+    mutations = [
+        {
+            "append": {
+                "header": {"key": name, "value": f"%REQ({source})%"},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        }
+        for name, source in copied.items()
+    ]
+    config = {
+        "@type": EXT + "filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {"request_mutations": mutations},
+    }
+    return {"name": MUTATION, "typed_config": config}
+
+
 def _router() -> Json:
     config = {"@type": EXT + "filters.http.router.v3.Router", "suppress_envoy_headers": True}
     return {"name": "envoy.filters.http.router", "typed_config": config}
@@ -196,7 +215,7 @@ def _manager(name: str, more: Mapping[str, Any], filters: list[Json]) -> Json:
 
 def _loopback(name: str, port: int) -> Json:
     return {
-        **_static(routing.base_cluster(name)),
+        **_static(clusters.base_cluster(name)),
         "type": "STATIC",
         "load_assignment": {
             "cluster_name": name,
@@ -207,7 +226,7 @@ def _loopback(name: str, port: int) -> Json:
 
 def _original_destination(name: str, *, h2c: bool = False) -> Json:
     return {
-        **_static(routing.base_cluster(name, h2c=h2c)),
+        **_static(clusters.base_cluster(name, h2c=h2c)),
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "original_dst_lb_config": {"use_http_header": True},

@@ -6,12 +6,16 @@ state at least as new as the call, so a replica that `drain` let go gets no new 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from knative.local import carried
+from knative.local.carried import Carried
 from knative.local.dataplane import routing
+from knative.local.dataplane.clusters import Endpoint, Key, Target
 from knative.local.dataplane.envoy import Envoy
-from knative.local.dataplane.routing import Endpoint, Key, Resources, Target
+from knative.local.dataplane.routing import Resources
 from knative.local.dataplane.stats import Reading
 from knative.local.pods import PodRunner, Replica
 from knative.local.store import Object, Store
@@ -29,8 +33,11 @@ FIXED = {
 class DataPlane:
     """Routes and replicas in, Envoy's configuration out."""
 
-    def __init__(self, store: Store, runner: PodRunner, envoy: Envoy, domain: str) -> None:
+    def __init__(
+        self, store: Store, runner: PodRunner, envoy: Envoy, domain: str, taken: Carried
+    ) -> None:
         self._store, self._runner, self._envoy, self._domain = store, runner, envoy, domain
+        self._carried = taken
         # A restart goes on with the routes there were, before anything is reconciled.
         self._routes = _by_key(store.list("Route"))
         self._revisions = _by_key(store.list("Revision"))
@@ -84,6 +91,7 @@ class DataPlane:
 
     async def run(self) -> None:
         """Follow the store and the replicas until cancelled."""
+        self._ask()  # for Envoy's word on what it started with
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._push())
@@ -108,13 +116,22 @@ class DataPlane:
             asked = self._asked
             resources = self.resources()
             ports = {key: _open_ports(target) for key, target in self._known.items()}
-            await self._envoy.push(resources)
+            routings = {key: carried.routing(route) for key, route in self._routes.items()}
+            if await self._envoy.push(resources):
+                self._acknowledge(routings)
             self._taken = ports
             for listener in self._listeners:
                 listener()
             async with self._changed:
                 self._done = asked
                 self._changed.notify_all()
+
+    def _acknowledge(self, routings: Mapping[Key, object]) -> None:
+        """Tell the Routes that wait for it that Envoy has taken their traffic."""
+        self._carried.take(routings)
+        for key, route in [*self._routes.items()]:
+            if carried.waits(route) and self._carried.carries(route):
+                carried.let_go(self._store, key, datetime.now(UTC))
 
     def resources(self) -> Resources:
         """Make the configuration of the state of now."""
@@ -163,6 +180,8 @@ def _target(key: Key, revision: Object, endpoints: tuple[Endpoint, ...]) -> Targ
         endpoints,
         concurrency=spec.get("containerConcurrency") or 0,
         timeout=spec.get("timeoutSeconds") or 300,
+        response_start=spec.get("responseStartTimeoutSeconds") or 0,
+        idle=spec.get("idleTimeoutSeconds") or 0,
         h2c=ports[0].get("name") == "h2c",
     )
 
@@ -171,5 +190,4 @@ def _matters(obj: Object | None) -> object:
     """Pick what a configuration is made of: most writes of a status change none of it."""
     if obj is None:
         return None
-    labels = (obj["metadata"].get("labels") or {}).get(routing.CLUSTER_LOCAL)
-    return labels, obj["spec"], (obj.get("status") or {}).get("traffic")
+    return obj["spec"], carried.routing(obj)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from knative.local.dataplane.routing import Json
+from knative.local.dataplane.clusters import Json
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +72,15 @@ class Discovery:
         for offer in self._offers.values():
             offer.given, offer.running, offer.refused = "", None, False
 
-    async def settled(self) -> None:
-        """Wait until Envoy runs with all that is offered, or has refused it."""
+    async def settled(self) -> bool:
+        """Wait until Envoy runs with all that is offered, or has refused it: then say False."""
         while not all(offer.settled for offer in self._offers.values()):
             self._told.clear()
             await self._told.wait()
-        for subject in [name for name, offer in self._offers.items() if offer.refused]:
+        refused = [name for name, offer in self._offers.items() if offer.refused]
+        for subject in refused:
             log.error("Envoy refused the configuration of %s, see logs/envoy.log", subject)
+        return not refused
 
     async def answer(self, request: Request) -> Response:
         """Answer one question, when there is something to say."""
@@ -107,6 +109,8 @@ async def _news(request: Request, offer: _Offer) -> bool:
     gone = asyncio.ensure_future(request.receive())
     try:
         done, _ = await asyncio.wait({news, gone}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:  # the platform ends, and Envoy with it
+        return False
     finally:
         news.cancel()
         gone.cancel()

@@ -17,8 +17,9 @@ import httpx
 
 from knative.local.dataplane import bootstrap, stats
 from knative.local.dataplane.bootstrap import Ports
+from knative.local.dataplane.clusters import Json, Key
 from knative.local.dataplane.discovery import CLUSTERS, ROUTES, Discovery
-from knative.local.dataplane.routing import Json, Key, Resources
+from knative.local.dataplane.routing import Resources
 from knative.local.dataplane.stats import Reading
 from knative.local.processes import Process, Spawn
 
@@ -98,17 +99,17 @@ class Envoy:
                 pass
             await asyncio.sleep(0.02)
 
-    async def push(self, want: Resources) -> None:
-        """Bring Envoy to `want`; return when it has taken it."""
+    async def push(self, want: Resources) -> bool:
+        """Bring Envoy to `want`; return when it has taken it, or False when it does not."""
         early = (n for n, e in want.endpoints.items() if n not in self._clusters or _healthy(e))
         self._offer_endpoints({name: want.endpoints[name] for name in early})
         self._offer_clusters({**self._clusters, **want.clusters})
-        await self._settled()
+        added = await self._settled()
         self.discovery.offer(ROUTES, [want.routes])
-        await self._settled()
+        routed = await self._settled()
         self._offer_endpoints(want.endpoints)
         self._offer_clusters(want.clusters)
-        await self._settled()
+        return await self._settled() and added and routed
 
     def _offer_clusters(self, clusters: Mapping[str, Json]) -> None:
         self.discovery.withdraw(self._clusters.keys() - clusters.keys())
@@ -119,12 +120,13 @@ class Envoy:
         for name, assignment in endpoints.items():
             self.discovery.offer(name, [assignment])
 
-    async def _settled(self) -> None:
+    async def _settled(self) -> bool:
         try:
             async with asyncio.timeout(ACCEPT_TIMEOUT):
-                await self.discovery.settled()
+                return await self.discovery.settled()
         except TimeoutError:
             log.exception("Envoy says nothing of its configuration, see logs/envoy.log")
+            return False
 
 
 def _healthy(assignment: Json) -> bool:

@@ -2,69 +2,34 @@
 
 The rule: a traffic target goes straight to its replicas when there are any and no hard
 concurrency limit holds; otherwise it goes to the activator, which waits until it may go on.
-Clusters of a Revision are named by the path a request takes, so that Envoy's counters tell them
-apart: `rev/…` straight, `act/…` to the activator, `limit/…` from the activator under a hard limit.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-Json = dict[str, Any]
-Key = tuple[str, str]  # namespace, name
+from knative.local.carried import VISIBILITY
+from knative.local.dataplane.clusters import (
+    TYPE,
+    Json,
+    Key,
+    Target,
+    cluster,
+    clusters,
+    direct,
+    load_assignment,
+)
 
-TYPE = "type.googleapis.com/envoy.config."
-HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-ACTIVATOR_LISTENER = "activator"
-CLUSTER_LOCAL = "networking.knative.dev/visibility"
-UNLIMITED = 1 << 30
-# Many servers close an idle connection after 5 s without a word; one that we closed first cannot be
-# picked for a request that is then lost.
-UPSTREAM_IDLE = "1s"
 NOT_FOUND = "no Route has this host name"
-CONFIGURATION = "configuration"
-SOURCE: Json = {  # where Envoy asks for what changes, again as soon as it has an answer
-    "api_config_source": {
-        "api_type": "REST",
-        "transport_api_version": "V3",
-        "cluster_names": [CONFIGURATION],
-        "refresh_delay": "0.001s",
-        "request_timeout": "3600s",
-    },
-    "resource_api_version": "V3",
+MUTATION = "envoy.filters.http.header_mutation"
+# What a router reads, and how it comes to the activator's: Envoy believes its own words only where
+# they were not sent to it.
+TIMES = {
+    "x-envoy-upstream-rq-timeout-ms": "knative-serving-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms": "knative-serving-response-start-ms",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A replica that answers on `port`; draining ones finish what they have and get nothing new."""
-
-    port: int
-    draining: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the data plane knows of a Revision. `concurrency` 0 is unlimited, `timeout` is seconds."""
-
-    key: Key
-    endpoints: tuple[Endpoint, ...] = ()
-    concurrency: int = 0
-    timeout: int = 300
-    h2c: bool = False
-    direct: bool = True  # whether Envoy keeps a cluster for its replicas, also while there are none
-
-    @property
-    def ready(self) -> bool:
-        """Whether a request can go straight to a replica."""
-        return not self.concurrency and any(not e.draining for e in self.endpoints)
-
-    @property
-    def onward(self) -> str:
-        """The cluster that takes a request on from the activator."""
-        if self.concurrency:
-            return cluster("limit", self.key)
-        return "dst-h2c" if self.h2c else "dst"
+MUTATION_ROUTE = (
+    "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +39,6 @@ class Resources:
     routes: Json
     clusters: Mapping[str, Json] = field(default_factory=dict)
     endpoints: Mapping[str, Json] = field(default_factory=dict)
-
-
-def cluster(path: str, key: Key) -> str:
-    """Name the cluster of a Revision on one of its paths."""
-    return f"{path}/{key[0]}/{key[1]}"
 
 
 def build(
@@ -103,11 +63,11 @@ def build(
         "ignore_port_in_host_matching": True,
         "virtual_hosts": hosts,
     }
-    clusters = {c["name"]: c for t in targets.values() for c in _clusters(t)}
+    made = {c["name"]: c for t in targets.values() for c in clusters(t)}
     endpoints = {
-        n: _load_assignment(n, t) for t in targets.values() if t.direct and (n := _direct(t))
+        n: load_assignment(n, t) for t in targets.values() if t.direct and (n := direct(t))
     }
-    return Resources(table, clusters, endpoints)
+    return Resources(table, made, endpoints)
 
 
 def routed(route: Json) -> Iterator[Key]:
@@ -124,7 +84,7 @@ def _virtual_hosts(
     meta = route["metadata"]
     namespace = meta["namespace"]
     endings = ["", ".svc", ".svc.cluster.local"]
-    if (meta.get("labels") or {}).get(CLUSTER_LOCAL) != "cluster-local":
+    if (meta.get("labels") or {}).get(VISIBILITY) != "cluster-local":
         endings.append(f".{domain}")
     for host, split in _named(route, targets).items():
         yield {
@@ -155,12 +115,15 @@ def _without_clashes(hosts: Iterable[Json]) -> Iterator[Json]:
 
 
 def _split(split: list[tuple[Target, int]], hold: int) -> Json:
+    # A Revision's own time-outs come with _times; these are for all of them, and for the activator.
     timeout = max(t.timeout + (0 if t.ready else hold) for t, _ in split)
+    idle = max(t.idle + (0 if t.ready else hold) for t, _ in split)
     return {
         "match": {"prefix": "/"},
         "route": {
             "timeout": f"{timeout}s",
-            "weighted_clusters": {"clusters": [_weighted(t, percent) for t, percent in split]},
+            "idle_timeout": f"{idle if all(t.idle for t, _ in split) else 0}s",
+            "weighted_clusters": {"clusters": [_weighted(t, p, timeout) for t, p in split]},
             # Only what cannot have had an effect: nothing of the request has left Envoy.
             "retry_policy": {
                 "retry_on": "connect-failure,reset-before-request",
@@ -180,20 +143,34 @@ def _split(split: list[tuple[Target, int]], hold: int) -> Json:
     }
 
 
-def _weighted(target: Target, percent: int) -> Json:
+def _weighted(target: Target, percent: int, timeout: int) -> Json:
     namespace, name = target.key
     headers = {"knative-serving-namespace": namespace, "knative-serving-revision": name}
-    if not target.ready:
-        headers["knative-serving-onward"] = target.onward
-        headers["x-envoy-upstream-rq-timeout-ms"] = str(target.timeout * 1000)
-    return {
+    chosen: Json = {
         "name": cluster("rev" if target.ready else "act", target.key),
         "weight": percent,
-        "request_headers_to_add": [
-            {"header": {"key": k, "value": v}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for k, v in headers.items()
-        ],
     }
+    if not target.ready:
+        headers["knative-serving-onward"] = target.onward
+        headers |= {TIMES[name]: value for name, value in _times(target).items()}
+    elif target.response_start or target.timeout != timeout:  # else the route says it already
+        mutations = [{"append": header} for header in _headers(_times(target))]
+        config = {"@type": MUTATION_ROUTE, "mutations": {"request_mutations": mutations}}
+        chosen["typed_per_filter_config"] = {MUTATION: config}
+    return {**chosen, "request_headers_to_add": _headers(headers)}
+
+
+def _headers(named: Mapping[str, str]) -> list[Json]:
+    return [
+        {"header": {"key": k, "value": v}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for k, v in named.items()
+    ]
+
+
+def _times(target: Target) -> dict[str, str]:
+    """Return a Revision's time-outs as the headers that the router towards its replicas reads."""
+    seconds = (target.timeout, target.response_start or target.timeout)
+    return {name: f"{time}000" for name, time in zip(TIMES, seconds, strict=True)}
 
 
 def _fixed_host(host: str, name: str) -> Json:
@@ -204,92 +181,3 @@ def _fixed_host(host: str, name: str) -> Json:
 def _not_found() -> Json:
     body = {"status": 404, "body": {"inline_string": NOT_FOUND}}
     return {"match": {"prefix": "/"}, "direct_response": body}
-
-
-def _direct(target: Target) -> str:
-    return cluster("limit" if target.concurrency else "rev", target.key)
-
-
-def _clusters(target: Target) -> Iterator[Json]:
-    name = cluster("act", target.key)
-    listener = {"envoy_internal_address": {"server_listener_name": ACTIVATOR_LISTENER}}
-    yield {
-        **base_cluster(name, h2c=target.h2c),
-        "type": "STATIC",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": listener}}]}],
-        },
-        "transport_socket": {
-            "name": "envoy.transport_sockets.internal_upstream",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.transport_sockets"
-                ".internal_upstream.v3.InternalUpstreamTransport",
-                "transport_socket": {
-                    "name": "envoy.transport_sockets.raw_buffer",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.transport_sockets"
-                        ".raw_buffer.v3.RawBuffer"
-                    },
-                },
-            },
-        },
-    }
-    if target.direct:
-        yield _direct_cluster(target)
-
-
-def _direct_cluster(target: Target) -> Json:
-    name = _direct(target)
-    return {
-        **base_cluster(name, h2c=target.h2c, limit=target.concurrency),
-        "type": "EDS",
-        "lb_policy": "LEAST_REQUEST",
-        "eds_cluster_config": {"eds_config": SOURCE},
-    }
-
-
-def base_cluster(name: str, *, h2c: bool = False, limit: int = 0) -> Json:
-    """Return what all clusters share: no limits of Envoy's own but a Revision's hard one.
-
-    A connection of HTTP/1.1 carries one request at a time, so a limit on the connections of a
-    replica is a limit on its concurrency; what is over it waits in Envoy.
-    """
-    unlimited = dict.fromkeys(
-        ("max_connections", "max_pending_requests", "max_requests", "max_retries"), UNLIMITED
-    )
-    breakers: Json = {"thresholds": [unlimited]}
-    if limit:
-        breakers["per_host_thresholds"] = [{"max_connections": limit}]
-    protocol = "http2_protocol_options" if h2c else "http_protocol_options"
-    options: Json = {"max_concurrent_streams": limit} if h2c and limit else {}
-    return {
-        "@type": TYPE + "cluster.v3.Cluster",
-        "name": name,
-        "connect_timeout": "2s",
-        "circuit_breakers": breakers,
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "typed_extension_protocol_options": {
-            HTTP_OPTIONS: {
-                "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
-                "common_http_protocol_options": {"idle_timeout": UPSTREAM_IDLE},
-                "explicit_http_config": {protocol: options},
-            }
-        },
-    }
-
-
-def _load_assignment(name: str, target: Target) -> Json:
-    return {
-        "@type": TYPE + "endpoint.v3.ClusterLoadAssignment",
-        "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [_lb_endpoint(e) for e in target.endpoints]}],
-    }
-
-
-def _lb_endpoint(endpoint: Endpoint) -> Json:
-    socket = {"address": "127.0.0.1", "port_value": endpoint.port}
-    return {
-        "endpoint": {"address": {"socket_address": socket}},
-        "health_status": "DRAINING" if endpoint.draining else "HEALTHY",
-    }

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from knative.local.dataplane.routing import Key
+from knative.local.dataplane.clusters import Key
 
 QUERY = "/stats/prometheus?usedonly&filter=^cluster\\.(rev|act|limit)/"
 _LINE = re.compile(r"envoy_cluster_upstream_(rq\w*)\{(.*)\} (\S+)")

@@ -7,4 +7,5 @@ from knative.local.serving.traffic import Urls
 
 async def run(platform: Platform) -> None:
     """Reconcile Knative Services until cancelled."""
-    await control(platform.store, Urls(platform.domain, platform.gateway_port))
+    urls = Urls(platform.domain, platform.gateway_port)
+    await control(platform.store, urls, platform.carried.carries)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import inf
 
 from knative.local.changes import Change
-from knative.local.serving.reconcile import Reconciler
+from knative.local.serving.reconcile import Carries, Reconciler, everything_is_carried
 from knative.local.serving.revisions import CONFIGURATION
 from knative.local.serving.traffic import Urls
 from knative.local.store import Object, Store
@@ -21,7 +21,7 @@ Key = tuple[str, str]  # namespace, name: Service, Configuration and Route share
 log = logging.getLogger(__name__)
 
 
-async def control(store: Store, urls: Urls) -> None:
+async def control(store: Store, urls: Urls, carries: Carries = everything_is_carried) -> None:
     """Reconcile everything, then whatever changes or whose time has come, until cancelled."""
     later: dict[Key, float] = {}  # when to come back
     with store.subscribe(KINDS, store.revision()) as subscription:
@@ -29,7 +29,7 @@ async def control(store: Store, urls: Urls) -> None:
         while True:
             for key in sorted(due):
                 later.pop(key, None)
-                again = reconcile(store, urls, key)
+                again = reconcile(store, urls, key, carries)
                 if again is not None:
                     later[key] = again
                 await asyncio.sleep(0)  # a thousand Services must not hold up everybody else
@@ -43,12 +43,14 @@ async def control(store: Store, urls: Urls) -> None:
                 change = await subscription.next() if subscription.waiting() else None
 
 
-def reconcile(store: Store, urls: Urls, key: Key) -> float | None:
+def reconcile(
+    store: Store, urls: Urls, key: Key, carries: Carries = everything_is_carried
+) -> float | None:
     """Reconcile one name, in an order in which one pass usually settles it.
 
     Returns when to come back if nothing changes before, in Unix time.
     """
-    reconciler = Reconciler(store, urls, datetime.now(UTC))
+    reconciler = Reconciler(store, urls, datetime.now(UTC), carries)
     try:
         reconciler.service(*key)
         reconciler.configuration(*key)

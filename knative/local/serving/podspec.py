@@ -9,7 +9,9 @@ from knative.local.serving.faults import Faults, between
 Object = dict[str, Any]
 
 TIMEOUT, MAX_TIMEOUT = 300, 600
-MAX_CONCURRENCY = 1000
+CONCURRENCY, MAX_CONCURRENCY = "containerConcurrency", 1000
+PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
+UNASKED = {"exec", "grpc"}
 RESERVED_ENV = ("K_CONFIGURATION", "K_REVISION", "K_SERVICE", "PORT")
 RESERVED_PORTS = (8012, 8013, 8022, 9090, 9091)
 FLAGGED = {
@@ -32,7 +34,7 @@ _IMAGE = re.compile(
 
 def default(spec: Object) -> None:
     """Fill in what Knative fills in, in place."""
-    spec.setdefault("containerConcurrency", 0)
+    spec.setdefault(CONCURRENCY, 0)
     spec.setdefault("timeoutSeconds", TIMEOUT)
     spec.setdefault("enableServiceLinks", False)
     containers = spec.get("containers") or []
@@ -48,11 +50,7 @@ def default(spec: Object) -> None:
 
 def check(spec: Object, features: Mapping[str, str], faults: Faults) -> None:
     """Add what Knative refuses about a pod spec."""
-    between(faults, spec["timeoutSeconds"], (0, MAX_TIMEOUT), "timeoutSeconds")
-    between(faults, spec["containerConcurrency"], (0, MAX_CONCURRENCY), "containerConcurrency")
-    for name in ("responseStartTimeoutSeconds", "idleTimeoutSeconds"):
-        if name in spec:
-            between(faults, spec[name], (0, spec["timeoutSeconds"]), name)
+    _limits(spec, faults)
     for name, flag in FLAGGED.items():
         if spec.get(name) and features.get(flag, "disabled") == "disabled":
             faults.add("must not set the field(s)", name)
@@ -61,6 +59,18 @@ def check(spec: Object, features: Mapping[str, str], faults: Faults) -> None:
     for i, volume in enumerate(spec.get("volumes") or []):
         _volume(volume, features, faults.at(f"volumes[{i}]"))
     _mounts(spec, faults)
+
+
+def _limits(spec: Object, faults: Faults) -> None:
+    between(faults, spec["timeoutSeconds"], (0, MAX_TIMEOUT), "timeoutSeconds")
+    between(faults, spec[CONCURRENCY], (0, MAX_CONCURRENCY), CONCURRENCY)
+    for name in ("responseStartTimeoutSeconds", "idleTimeoutSeconds"):
+        if name in spec:
+            between(faults, spec[name], (0, spec["timeoutSeconds"]), name)
+    if spec.get("idleTimeoutSeconds") and spec[CONCURRENCY]:
+        faults.add(
+            f"is not kept by this platform together with {CONCURRENCY}", "idleTimeoutSeconds"
+        )
 
 
 def _containers(containers: list[Object], faults: Faults) -> None:
@@ -77,6 +87,7 @@ def _containers(containers: list[Object], faults: Faults) -> None:
 
 def _container(container: Object, faults: Faults) -> None:
     _image(container.get("image") or "", faults)
+    _probes(container, faults)
     for i, entry in enumerate(container.get("env") or []):
         if entry["name"] in RESERVED_ENV:
             faults.add(f'"{entry["name"]}" is a reserved environment variable', f"env[{i}].name")
@@ -91,6 +102,13 @@ def _container(container: Object, faults: Faults) -> None:
                 "ports.name",
                 details="Name must be empty, or one of: 'h2c', 'http1'",
             )
+
+
+def _probes(container: Object, faults: Faults) -> None:
+    for name in PROBES:
+        for how in UNASKED & (container.get(name) or {}).keys():
+            words = "is not asked by this platform, only httpGet and tcpSocket are"
+            faults.add(words, f"{name}.{how}")
 
 
 def _field_refs(containers: list[Object], features: Mapping[str, str], faults: Faults) -> None:

@@ -4,10 +4,11 @@ Each function reads the store as it is now and writes what differs, so it may ru
 number of times, and be cut off between any two lines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from knative.local.carried import VISIBILITY, WAITING
 from knative.local.conditions import Truth, get_condition, owner_reference, set_condition
 from knative.local.events import record_event
 from knative.local.serving import gradual, revisions
@@ -17,7 +18,7 @@ from knative.local.serving.traffic import Blocked, Urls, assign, readiness
 from knative.local.store import NotFound, Object, Store, timestamp
 
 SERVICE = revisions.SERVICE
-VISIBILITY = "networking.knative.dev/visibility"
+Carries = Callable[[Object], bool]  # whether requests go where a Route says
 _COPIED = (
     "client.knative.dev/",
     "serving.knative.dev/creator",
@@ -26,13 +27,19 @@ _COPIED = (
 )
 
 
+def everything_is_carried(_route: Object) -> bool:
+    """Answer where there is no data plane."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """The store, how addresses are made, and what time it is."""
+    """The store, how addresses are made, what time it is, and the data plane's word."""
 
     store: Store
     urls: Urls
     now: datetime
+    carries: Carries = everything_is_carried
 
     def service(self, namespace: str, name: str) -> None:
         """Keep a Service's Configuration and Route, and tell their state."""
@@ -75,10 +82,7 @@ class Reconciler:
             return None
         wanted = route["spec"]["traffic"]
         source = next((t["configurationName"] for t in wanted if t.get("configurationName")), name)
-        known = {r["metadata"]["name"]: r for r in self._revisions_of(namespace, source)}
-        for other in {t["revisionName"] for t in wanted if t.get("revisionName")} - known.keys():
-            if revision := self._get("Revision", namespace, other):
-                known[other] = revision
+        known = self._known(namespace, source, wanted)
         configuration = self._get("Configuration", namespace, source)
         targets = assign(wanted, configuration, known, source)
         status = dict(route.get("status") or {})
@@ -89,9 +93,26 @@ class Reconciler:
             verdict = targets
         else:
             due = self._assign(route, status, targets, known)
-        self._route_conditions(status, verdict, rolling=due is not None)
+        rolling, waiting = due is not None, not self._carried(route, status)
+        self._route_conditions(status, verdict, rolling=rolling, waiting=waiting)
         self.store.update_status("Route", namespace, name, status)
         return due
+
+    def _known(self, namespace: str, source: str, wanted: list[Object]) -> dict[str, Object]:
+        """Return the Revisions of a Configuration, and what else a Route names."""
+        known = {r["metadata"]["name"]: r for r in self._revisions_of(namespace, source)}
+        for other in {t["revisionName"] for t in wanted if t.get("revisionName")} - known.keys():
+            if revision := self._get("Revision", namespace, other):
+                known[other] = revision
+        return known
+
+    def _carried(self, route: Object, status: Object) -> bool:
+        """Say whether the data plane has this routing; what it had once it keeps."""
+        before = route.get("status") or {}
+        had = (get_condition(before, "IngressReady") or {}).get("status") == "True"
+        if had and all(before.get(field) == status.get(field) for field in ("url", "traffic")):
+            return True
+        return "traffic" not in status or self.carries({**route, "status": status})
 
     def _assign(
         self, route: Object, status: Object, targets: list[Object], known: Mapping[str, Object]
@@ -194,15 +215,18 @@ class Reconciler:
             message = f'Revision "{name}" failed with message: {why}.'
         set_condition(status, "Ready", ready, reason, message, now=self.now)
 
-    def _route_conditions(self, status: Object, verdict: Blocked, *, rolling: bool) -> None:
+    def _route_conditions(
+        self, status: Object, verdict: Blocked, *, rolling: bool, waiting: bool
+    ) -> None:
         now = self.now
         set_condition(
             status, "AllTrafficAssigned", verdict.value, verdict.reason, verdict.message, now=now
         )
         tls = ("TLSNotEnabled", "autoTLS is not enabled")
         set_condition(status, "CertificateProvisioned", "True", *tls, now=now)
-        routed: Truth = "True" if status.get("traffic") and not rolling else "Unknown"
-        why = gradual.IN_PROGRESS if rolling else ("", "")
+        there = status.get("traffic") and not (rolling or waiting)
+        routed: Truth = "True" if there else "Unknown"
+        why = WAITING if waiting else gradual.IN_PROGRESS if rolling else ("", "")
         set_condition(status, "IngressReady", routed, *why, now=now)
         mark_ready(status, ("AllTrafficAssigned", "IngressReady"), now)
 

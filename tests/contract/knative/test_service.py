@@ -27,6 +27,18 @@ def test_a_ready_service_has_its_address_its_latest_revision_and_all_traffic_on_
     }
 
 
+def test_a_service_that_is_ready_is_reached_at_once(knative: Target, name: str) -> None:
+    knative.apply(knative.service(name))
+    knative.wait(f"ksvc/{name}")
+    assert knative.ask(name).status_code == 200
+    knative.patch(
+        name, {"spec": {"traffic": [{"latestRevision": True, "percent": 100, "tag": "a"}]}}
+    )
+    knative.tagged(name, "a")
+    knative.wait(f"ksvc/{name}")
+    assert knative.ask(name, "a").status_code == 200
+
+
 def test_a_container_is_told_its_service_configuration_revision_and_port(
     knative: Target, name: str
 ) -> None:

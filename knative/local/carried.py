@@ -1,0 +1,53 @@
+"""What the data plane routes by: a Route is ready when Envoy has said so of its traffic, not before.
+
+A Route whose traffic is new says that it waits; the data plane takes that back when it carries it.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+
+from knative.local.conditions import get_condition, set_condition
+from knative.local.errors import NotFound
+from knative.local.store import Object, Store
+
+VISIBILITY = "networking.knative.dev/visibility"
+WAITING = "Uninitialized", "Waiting for load balancer to be ready"
+
+Key = tuple[str, str]
+
+
+class Carried:
+    """The routing of each Route that Envoy runs with."""
+
+    def __init__(self) -> None:
+        self._routings: dict[Key, object] = {}
+
+    def take(self, routings: Mapping[Key, object]) -> None:
+        """Replace what is known by what Envoy has taken."""
+        self._routings = dict(routings)
+
+    def carries(self, route: Object) -> bool:
+        """Say whether requests go where a Route says."""
+        meta = route["metadata"]
+        return self._routings.get((meta["namespace"], meta["name"])) == routing(route)
+
+
+def routing(route: Object) -> object:
+    """Pick what the data plane reads of a Route."""
+    visibility = (route["metadata"].get("labels") or {}).get(VISIBILITY)
+    return visibility, (route.get("status") or {}).get("traffic")
+
+
+def waits(route: Object) -> bool:
+    """Say whether a Route waits for the data plane's word."""
+    condition = get_condition(route.get("status") or {}, "IngressReady") or {}
+    return condition.get("reason") == WAITING[0]
+
+
+def let_go(store: Store, key: Key, now: datetime) -> None:
+    """Say on a Route that its traffic is carried."""
+    with suppress(NotFound):
+        status = store.get("Route", *key)["status"]
+        set_condition(status, "IngressReady", "True", now=now)
+        store.update_status("Route", *key, status)

@@ -1,0 +1,53 @@
+"""What processes write: a file a Pod, none without end, and not for ever."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT, KEPT = 16 << 20, 1 << 20  # bytes
+FILES_KEPT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """The log files in a folder."""
+
+    folder: Path
+
+    def file(self, pod: str) -> Path:
+        """Return where a Pod's output goes."""
+        return self.folder / f"{pod}.log"
+
+    def tail(self, pod: str, lines: int = 5, size: int = 2000) -> str:
+        """Return the last lines of a Pod's output."""
+        return "\n".join([*_tail(self.file(pod), size)][-lines:])
+
+    async def keep_small(self) -> None:
+        """Shorten what is long and remove what is old, until cancelled."""
+        while True:
+            await asyncio.sleep(10)
+            logs = [(f, f.stat()) for f in self.folder.glob("*.log")]
+            for file, stat in logs:
+                if stat.st_size > LIMIT:
+                    _shorten(file)
+            logs.sort(key=lambda entry: entry[1].st_mtime, reverse=True)
+            for file, _ in logs[FILES_KEPT:]:
+                file.unlink(missing_ok=True)
+
+
+def _tail(file: Path, size: int) -> Iterator[str]:
+    if file.exists():
+        with file.open("rb") as content:
+            content.seek(max(0, file.stat().st_size - size))
+            yield from content.read().decode(errors="replace").splitlines()
+
+
+def _shorten(file: Path) -> None:
+    # Writers append, so they go on at the new end; what they write in between may be lost.
+    with file.open("r+b") as content:
+        content.seek(-KEPT, 2)
+        kept = content.read()
+        content.truncate(0)
+        content.seek(0)
+        content.write(kept)
