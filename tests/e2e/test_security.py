@@ -34,7 +34,12 @@ PER_MINUTE = 120
 
 
 def token(**changed: object) -> str:
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "exp": int(time.time()) + 3600} | changed
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "ann",
+        "exp": int(time.time()) + 3600,
+    } | changed
     return jwt.encode({"alg": "ES256", "kid": SIGNER.kid}, claims, SIGNER, algorithms=["ES256"])
 
 
