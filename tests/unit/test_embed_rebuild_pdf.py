@@ -52,6 +52,7 @@ def test_text_past_the_limit_is_left_out_and_reported(monkeypatch: pytest.Monkey
         (b"no pdf at all", "damaged"),
         (make([[], []]), "no text"),
     ],
+    ids=["encrypted", "torn", "noise", "no pdf", "empty pages"],
 )
 def test_what_cannot_be_read_is_reported_with_the_reason(body: bytes, reason: str) -> None:
     documents, (skip,) = parse(KEY, body)
