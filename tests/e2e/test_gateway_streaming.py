@@ -172,8 +172,12 @@ async def is_cut(plane: Plane) -> bool:
 async def test_a_process_whose_liveness_probe_fails_is_restarted_and_the_reason_told(
     plane: Plane,
 ) -> None:
-    probe = {"httpGet": {"path": "/health"}, "periodSeconds": 0.1, "failureThreshold": 2}
-    await streaming(plane, containers=[container(streaming_function, livenessProbe=probe)])
+    health = {"httpGet": {"path": "/health"}}
+    probes = {
+        "livenessProbe": health | {"periodSeconds": 0.1, "failureThreshold": 2},
+        "startupProbe": health | {"failureThreshold": 30},  # however slowly it starts
+    }
+    await streaming(plane, containers=[container(streaming_function, **probes)])
     sick = (await plane.get("/sick")).text
     await eventually(lambda: plane.get("/"), lambda a: a.status_code == 200 and a.text != sick)
     words = [json.dumps(event) for event in plane.store.list("Event")]
