@@ -18,7 +18,8 @@ from functions.index.store import IndexStore
 from functions.inference.retrieve import Index
 from functions.inference.schema import Filters
 from functions.runtime.errors import Unavailable
-from tests.support.chroma import ChromaServer, chroma_server
+from tests.support.child import ChildServer
+from tests.support.chroma import chroma_server
 
 CHUNK = Chunk("documents/a.md", "T", "", "", (), 0, 1, "x")
 EMBEDDER = "sha256:" + "1" * 64
@@ -26,13 +27,13 @@ NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChildServer]:
     with chroma_server(tmp_path_factory.mktemp("chroma") / "data") as running:
         yield running
 
 
 @pytest.fixture(params=["embedded", "server"])
-def home(request: pytest.FixtureRequest, server: ChromaServer) -> Home:
+def home(request: pytest.FixtureRequest, server: ChildServer) -> Home:
     return EMBEDDED if request.param == "embedded" else Server(server.url)
 
 

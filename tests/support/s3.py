@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,14 @@ import boto3
 from botocore.config import Config
 
 from eventing.cloudevent import CloudEvent
+from tests.support.child import ChildServer, free_port
 
 BUCKET = "my-bucket"
 QUEUE = "uploads"
 
 
-@dataclass
-class S3Server:
+class S3Server(ChildServer):
     """A running server over `folder`; `restart` kills it and starts it again on the same port."""
-
-    folder: Path
-    port: int
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     def environ(self) -> dict[str, str]:
         return {
@@ -59,16 +49,10 @@ class S3Server:
         self.kill()
         self.process = _start(self.folder, self.port)
 
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = S3Server(folder, port, _start(folder, port))
     try:
         yield server
