@@ -6,13 +6,14 @@ straight to the replicas, `act/…` to the activator, `limit/…` from there und
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-Json = dict[str, Any]
+from knative.local.dataplane import words
+from knative.local.dataplane.words import TYPE, address, endpoints
+
+Json = words.Json
 Key = tuple[str, str]  # namespace, name
 
-TYPE = "type.googleapis.com/envoy.config."
-HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+HTTP_OPTIONS = "extensions.upstreams.http.v3.HttpProtocolOptions"
 ACTIVATOR_LISTENER = "activator"
 UNLIMITED = 1 << 30
 # Many servers close an idle connection after 5 s without a word; one that we closed first cannot be
@@ -77,41 +78,25 @@ def direct(target: Target) -> str:
 
 def clusters(target: Target) -> Iterator[Json]:
     """Make the clusters of a Revision: to the activator, and to its replicas where it has any."""
-    name = cluster("act", target.key)
-    listener = {"envoy_internal_address": {"server_listener_name": ACTIVATOR_LISTENER}}
-    yield {
-        **base_cluster(name, h2c=target.h2c),
-        "type": "STATIC",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": listener}}]}],
-        },
-        "transport_socket": {
-            "name": "envoy.transport_sockets.internal_upstream",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.transport_sockets"
-                ".internal_upstream.v3.InternalUpstreamTransport",
-                "transport_socket": {
-                    "name": "envoy.transport_sockets.raw_buffer",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.transport_sockets"
-                        ".raw_buffer.v3.RawBuffer"
-                    },
-                },
-            },
-        },
-    }
+    kind = {"@type": f"{TYPE}config.cluster.v3.Cluster"}
+    activator = {"envoy_internal_address": {"server_listener_name": ACTIVATOR_LISTENER}}
+    yield kind | static_cluster(cluster("act", target.key), activator, h2c=target.h2c)
     if target.direct:
-        yield _direct_cluster(target)
+        yield {
+            **kind,
+            **base_cluster(direct(target), h2c=target.h2c, limit=target.concurrency),
+            "type": "EDS",
+            "lb_policy": "LEAST_REQUEST",
+            "eds_cluster_config": {"eds_config": SOURCE},
+        }
 
 
-def _direct_cluster(target: Target) -> Json:
-    name = direct(target)
+def static_cluster(name: str, place: Json, *, h2c: bool = False) -> Json:
+    """Make a cluster of one endpoint that stays."""
     return {
-        **base_cluster(name, h2c=target.h2c, limit=target.concurrency),
-        "type": "EDS",
-        "lb_policy": "LEAST_REQUEST",
-        "eds_cluster_config": {"eds_config": SOURCE},
+        **base_cluster(name, h2c=h2c),
+        "type": "STATIC",
+        "load_assignment": endpoints(name, [{"endpoint": {"address": place}}]),
     }
 
 
@@ -130,14 +115,13 @@ def base_cluster(name: str, *, h2c: bool = False, limit: int = 0) -> Json:
     protocol = "http2_protocol_options" if h2c else "http_protocol_options"
     options: Json = {"max_concurrent_streams": limit} if h2c and limit else {}
     return {
-        "@type": TYPE + "cluster.v3.Cluster",
         "name": name,
         "connect_timeout": "2s",
         "circuit_breakers": breakers,
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {
-            HTTP_OPTIONS: {
-                "@type": f"type.googleapis.com/{HTTP_OPTIONS}",
+            f"envoy.{HTTP_OPTIONS}": {
+                "@type": TYPE + HTTP_OPTIONS,
                 "common_http_protocol_options": {"idle_timeout": UPSTREAM_IDLE},
                 "explicit_http_config": {protocol: options},
             }
@@ -147,16 +131,12 @@ def base_cluster(name: str, *, h2c: bool = False, limit: int = 0) -> Json:
 
 def load_assignment(name: str, target: Target) -> Json:
     """Make the endpoints of a cluster."""
-    return {
-        "@type": TYPE + "endpoint.v3.ClusterLoadAssignment",
-        "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [_lb_endpoint(e) for e in target.endpoints]}],
-    }
-
-
-def _lb_endpoint(endpoint: Endpoint) -> Json:
-    socket = {"address": "127.0.0.1", "port_value": endpoint.port}
-    return {
-        "endpoint": {"address": {"socket_address": socket}},
-        "health_status": "DRAINING" if endpoint.draining else "HEALTHY",
-    }
+    places = [
+        {
+            "endpoint": {"address": address(endpoint.port)},
+            "health_status": "DRAINING" if endpoint.draining else "HEALTHY",
+        }
+        for endpoint in target.endpoints
+    ]
+    kind = {"@type": f"{TYPE}config.endpoint.v3.ClusterLoadAssignment"}
+    return kind | endpoints(name, places)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from knative.local.dataplane.clusters import Json
+from knative.local.dataplane.words import Json
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from knative.local.carried import VISIBILITY
 from knative.local.dataplane.clusters import (
-    TYPE,
-    Json,
     Key,
     Target,
     cluster,
@@ -18,18 +16,17 @@ from knative.local.dataplane.clusters import (
     direct,
     load_assignment,
 )
+from knative.local.dataplane.words import TYPE, Json, extension, headers, mutations
 
 NOT_FOUND = "no Route has this host name"
 MUTATION = "envoy.filters.http.header_mutation"
+MUTATION_KIND = "filters.http.header_mutation.v3.HeaderMutation"
 # What a router reads, and how it comes to the activator's: Envoy believes its own words only where
 # they were not sent to it.
 TIMES = {
     "x-envoy-upstream-rq-timeout-ms": "knative-serving-timeout-ms",
     "x-envoy-upstream-rq-per-try-timeout-ms": "knative-serving-response-start-ms",
 }
-MUTATION_ROUTE = (
-    "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def build(
     hosts = list(_without_clashes(hosts))
     hosts.append({"name": "nowhere", "domains": ["*"], "routes": [_not_found()]})
     table = {
-        "@type": TYPE + "route.v3.RouteConfiguration",
+        "@type": f"{TYPE}config.route.v3.RouteConfiguration",
         "name": "gateway",
         "ignore_port_in_host_matching": True,
         "virtual_hosts": hosts,
@@ -129,13 +126,9 @@ def _split(split: list[tuple[Target, int]], hold: int) -> Json:
                 "retry_on": "connect-failure,reset-before-request",
                 "num_retries": 3,
                 "retry_host_predicate": [
-                    {
-                        "name": "previous_hosts",
-                        "typed_config": {
-                            "@type": "type.googleapis.com/envoy.extensions.retry.host"
-                            ".previous_hosts.v3.PreviousHostsPredicate"
-                        },
-                    }
+                    extension(
+                        "previous_hosts", "retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                    )
                 ],
                 "host_selection_retry_max_attempts": 3,
             },
@@ -145,26 +138,19 @@ def _split(split: list[tuple[Target, int]], hold: int) -> Json:
 
 def _weighted(target: Target, percent: int, timeout: int) -> Json:
     namespace, name = target.key
-    headers = {"knative-serving-namespace": namespace, "knative-serving-revision": name}
+    added = {"knative-serving-namespace": namespace, "knative-serving-revision": name}
     chosen: Json = {
         "name": cluster("rev" if target.ready else "act", target.key),
         "weight": percent,
     }
     if not target.ready:
-        headers["knative-serving-onward"] = target.onward
-        headers |= {TIMES[name]: value for name, value in _times(target).items()}
+        added["knative-serving-onward"] = target.onward
+        added |= {TIMES[name]: value for name, value in _times(target).items()}
     elif target.response_start or target.timeout != timeout:  # else the route says it already
-        mutations = [{"append": header} for header in _headers(_times(target))]
-        config = {"@type": MUTATION_ROUTE, "mutations": {"request_mutations": mutations}}
+        kind = f"{TYPE}extensions.{MUTATION_KIND}PerRoute"
+        config = {"@type": kind, "mutations": mutations(_times(target))}
         chosen["typed_per_filter_config"] = {MUTATION: config}
-    return {**chosen, "request_headers_to_add": _headers(headers)}
-
-
-def _headers(named: Mapping[str, str]) -> list[Json]:
-    return [
-        {"header": {"key": k, "value": v}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-        for k, v in named.items()
-    ]
+    return {**chosen, "request_headers_to_add": headers(added)}
 
 
 def _times(target: Target) -> dict[str, str]:
