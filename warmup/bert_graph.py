@@ -4,6 +4,9 @@ Building the graph from the weights takes a second and needs neither torch nor a
 has nothing left for ONNX Runtime to optimise at load. The weights go to one external file, each on
 a page border and in the order in which inference touches them, so that a session maps the file and
 the kernel reads ahead in the right direction.
+
+A row may hold several texts: the mask numbers them from 1, 0 being padding. A token sees those of its
+own number alone, and each text's positions begin at 0; a mask of ones and zeros is the plain case.
 """
 
 from dataclasses import dataclass, field
@@ -20,6 +23,8 @@ PAGE = 4096
 OPSET = 17
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 MICROSOFT = "com.microsoft"
+PACKS = "packs"
+"""The key in a form's metadata that says that its rows may hold several texts."""
 OUTPUTS = {"token-classification": "logits", "feature-extraction": "embedding"}
 
 
@@ -94,6 +99,7 @@ def _supported(checkpoint: Checkpoint, task: str) -> None:
 def _embeddings(graph: _Graph) -> str:
     for name in INPUTS:
         graph.add("Cast", [name], f"{name}_32", to=TensorProto.INT32)
+    _companions(graph)
     tables = [
         graph.take(f"embeddings.{table}.weight")
         for table in ("word_embeddings", "position_embeddings", "token_type_embeddings")
@@ -101,12 +107,28 @@ def _embeddings(graph: _Graph) -> str:
     norm = [graph.take(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
     return graph.add(
         "EmbedLayerNormalization",
-        ["input_ids_32", "token_type_ids_32", *tables, *norm, "attention_mask_32"],
+        ["input_ids_32", "token_type_ids_32", *tables, *norm, "", "positions"],
         "embedded",
         "mask_index",
         domain=MICROSOFT,
         epsilon=graph.checkpoint.config["layer_norm_eps"],
     )
+
+
+def _companions(graph: _Graph) -> None:
+    """Add `visible`: which tokens are of one text, and `positions`: their places within it."""
+    of = [graph.constant(f"axis_{axis}", np.array([axis], np.int64)) for axis in (1, 2)]
+    sides = [graph.add("Unsqueeze", ["attention_mask_32", axis], f"{axis}/texts") for axis in of]
+    graph.add("Equal", sides, "same")
+    graph.add("Cast", ["same"], "visible", to=TensorProto.INT32)
+    # The first token of the same text is where that text begins.
+    graph.add("ArgMax", ["visible"], "begins", axis=-1, keepdims=0)
+    graph.add("Shape", ["input_ids"], "length", start=1)
+    graph.add("Squeeze", ["length"], "end")
+    ends = [graph.constant(name, np.int64(at)) for name, at in (("zero", 0), ("one", 1))]
+    graph.add("Range", [ends[0], "end", ends[1]], "places")
+    graph.add("Sub", ["places", "begins"], "position_ids")
+    graph.add("Cast", ["position_ids"], "positions", to=TensorProto.INT32)
 
 
 def _layer(graph: _Graph, index: int, hidden: str) -> str:
@@ -118,7 +140,7 @@ def _layer(graph: _Graph, index: int, hidden: str) -> str:
             hidden,
             graph.take(*(f"{part}.weight" for part in projections), transpose=True),
             graph.take(*(f"{part}.bias" for part in projections)),
-            "attention_mask_32",
+            "visible",
         ],
         f"{prefix}/attended",
         domain=MICROSOFT,
@@ -181,4 +203,6 @@ def _model(graph: _Graph, output: str) -> Any:
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
     body = helper.make_graph(graph.nodes, "bert", inputs, outputs, graph.tensors)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-    return helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="warmup")
+    model = helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="warmup")
+    model.metadata_props.add(key=PACKS, value="true")
+    return model

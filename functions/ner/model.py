@@ -12,6 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from functions.ner.decode import Entity, Pieces, Tags, entities
+from functions.ner.packing import pack
 from functions.ner.windows import Window, merge, plan
 from functions.runtime.backends import DEFAULT, Form, open_encoder
 from functions.runtime.encoder import Encoder, Output
@@ -56,14 +57,10 @@ class NerModel:
 
     def judge(self, windows: Sequence[Sequence[int]]) -> list[Output]:
         """Run one batch; returns a row of scores for each token of each window."""
-        longest = max(map(len, windows)) + SPECIAL
-        ids = np.zeros((len(windows), longest), np.int64)
-        mask = np.zeros_like(ids)
-        for row, window in enumerate(windows):
-            ids[row, : len(window) + SPECIAL] = [self.first, *window, self.last]
-            mask[row, : len(window) + SPECIAL] = 1
-        logits = self.encoder.run(ids, mask, np.zeros_like(ids))
-        return [logits[row, 1 : len(window) + 1] for row, window in enumerate(windows)]
+        whole = [[self.first, *window, self.last] for window in windows]
+        batch = pack(whole, share=self.encoder.packs)
+        logits = self.encoder.run(batch.ids, batch.texts, np.zeros_like(batch.ids))
+        return [logits[one.row, one.start + 1 : one.end - 1] for one in batch.places]
 
     def decode(self, job: Job, judged: Sequence[Output]) -> list[Entity]:
         """Read the entities of a text from its windows' scores."""
@@ -112,6 +109,11 @@ def open_model(path: Path, options: Options) -> NerModel:
         window=window,
         overlap=min(options.overlap, window // 2),
     )
+
+
+def tokens(window: Sequence[int]) -> int:
+    """Return how many tokens the model sees of a window."""
+    return len(window) + SPECIAL
 
 
 def _token(tokenizer: Tokenizer, name: str) -> int:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from functions.ner import heuristics
+from functions.ner import heuristics, packing
 from functions.ner.decode import Entity
-from functions.ner.model import Job, NerModel, Options, open_model
+from functions.ner.model import Job, NerModel, Options, open_model, tokens
 from functions.ner.settings import Settings
 from functions.ner.shadow import Shadow
 from functions.registry.cache import ModelCache, Release
@@ -21,7 +21,7 @@ from functions.registry.errors import ReleaseMissing
 from functions.registry.manifest import Manifest
 from functions.runtime import coldstart, metrics
 from functions.runtime.backends import Form
-from functions.runtime.batching import OVERHEAD, Batcher, Limits
+from functions.runtime.batching import Batcher, Limits, fill
 from functions.runtime.encoder import Output
 from functions.runtime.errors import Invalid, Unavailable
 from functions.runtime.model_metrics import MODEL_INFO
@@ -117,7 +117,9 @@ async def load(environ: Mapping[str, str]) -> AsyncIterator[Ner]:
         return
     release, model = await asyncio.to_thread(_open, settings)
     metrics.soon(partial(_tell, release.manifest))
-    async with Batcher[Shown, Output](model.judge, len, _limits(settings)) as batcher:
+    async with Batcher[Shown, Output](
+        model.judge, tokens, _limits(settings), packing.take if model.encoder.packs else fill
+    ) as batcher:
         yield Ner(settings, Engine(release, model, batcher), shadow)
 
 
@@ -149,6 +151,5 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         batch_tokens=settings.batch_tokens,
         queue_tokens=settings.queue_tokens,
-        overhead=OVERHEAD if settings.device == "cpu" else settings.batch_tokens,  # a GPU is filled
         wait=settings.batch_wait_ms / 1000,
     )

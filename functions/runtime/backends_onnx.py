@@ -20,6 +20,8 @@ from functions.runtime.room import room
 from functions.runtime.settling import Settling
 
 CHECK = "check.json"
+PACKS = "packs"
+"""In a form's metadata; one that was prepared earlier takes one text a row."""
 SPARE = 1.25
 """Memory to have for each byte that is packed: some of it is needed twice meanwhile."""
 MARGIN, INT8_MARGIN = 0.01, 0.3
@@ -44,6 +46,7 @@ class OnnxEncoder:
             model, options, providers=["CPUExecutionProvider"]
         )
         self._output = self._session.get_outputs()[0].name
+        self.packs = PACKS in self._session.get_modelmeta().custom_metadata_map
 
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
         """Run one padded batch."""

@@ -28,19 +28,22 @@ class TorchEncoder:
         logging.disable_progress_bar()
         self._classifies = _classifies_tokens(path)
         kind = AutoModelForTokenClassification if self._classifies else AutoModel
+        self.packs = self._classifies
         self._device = torch.device(device)
-        self._model = kind.from_pretrained(path).eval().to(self._device)
+        model = kind.from_pretrained(path, attn_implementation="sdpa")  # it takes a mask of pairs
+        self._model = model.eval().to(self._device)
 
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
-        """Run one padded batch."""
+        """Run one padded batch; a mask above 1 says that rows hold several texts."""
+        texts = torch.from_numpy(attention_mask).to(self._device)
         inputs = {
             "input_ids": torch.from_numpy(input_ids).to(self._device),
-            "attention_mask": torch.from_numpy(attention_mask).to(self._device),
             "token_type_ids": torch.from_numpy(token_type_ids).to(self._device),
+            **(_packed(texts) if attention_mask.max() > 1 else {"attention_mask": texts}),
         }
         with torch.inference_mode(), self._precision():
             output = self._model(**inputs)
-            found = output.logits if self._classifies else _pool(output, inputs["attention_mask"])
+            found = output.logits if self._classifies else _pool(output, texts)
         return np.asarray(found.float().cpu().numpy(), dtype=np.float32)
 
     def _precision(self) -> Any:
@@ -52,6 +55,13 @@ class TorchEncoder:
 def _classifies_tokens(path: Path) -> bool:
     architectures = AutoConfig.from_pretrained(path).architectures or []
     return any(name.endswith("ForTokenClassification") for name in architectures)
+
+
+def _packed(texts: Any) -> dict[str, Any]:
+    """Let a token see those of its own text alone, and count its place from where that begins."""
+    same = texts[:, :, None] == texts[:, None, :]
+    places = torch.arange(texts.shape[1], device=texts.device)
+    return {"attention_mask": same[:, None], "position_ids": places - same.int().argmax(-1)}
 
 
 def _pool(output: Any, attention_mask: Any) -> Any:

@@ -1,26 +1,25 @@
 """Requests that arrive while the model works are answered together, each with its own answer.
 
-The model runs in one thread of its own, never on the event loop. A batch begins with the item whose
-turn it is and is filled with what is of like length, as long as that pays: as its tokens, padding
-included, stay within bounds, and company saves more than its padding costs. Turns are fair: an item's
-turn comes after the tokens of its own request before it, so a short request does not wait for the
-whole of a long one. What is past its deadline or was given up by its client is dropped before it
-costs anything; a full queue refuses at once.
+The model runs in one thread of its own, never on the event loop. A batch is what has its turn, in
+that order, as far as its tokens stay within bounds; who runs the model may stop a little short of
+that, where fewer go together better. Turns are fair: an item's turn comes after the tokens of its own request before it, so a
+short request does not wait for the whole of a long one. What is past its deadline or was given up by
+its client is dropped before it costs anything; a full queue refuses at once.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
 from functions.runtime.errors import DeadlineExceeded, QueueFull
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-T = TypeVar("T")
-OVERHEAD = 16
-"""Measured on a CPU: a batch of one short text takes as long as its tokens and so many more."""
+Take = Callable[[Sequence[int], int], int]
+"""Sizes of what waits, in order, and the most tokens of a batch → how many of them run together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +27,9 @@ class Limits:
     """Bounds of a batcher, in tokens and seconds."""
 
     batch_tokens: int = 384
-    """Tokens of one batch, padding included; a single longer item still runs, alone."""
+    """Tokens of one batch; a single longer item still runs, alone."""
     queue_tokens: int = 65_536
     """Tokens that may wait; a request that finds less waiting is let in whole."""
-    overhead: int = OVERHEAD
-    """What a batch costs beside its tokens, in tokens."""
     wait: float = 0.0
     """Seconds that an idle model waits for company; 0 answers at once."""
 
@@ -45,10 +42,16 @@ class _Item(Generic[In, Out]):
     answer: asyncio.Future[Out]
 
 
+def fill(sizes: Sequence[int], most: int) -> int:
+    """Return how many, in order, have at most so many tokens; one at least."""
+    return sum(1 for tokens in accumulate(sizes) if tokens <= most) or 1
+
+
 class Batcher(Generic[In, Out]):
     """Use as an async context manager; leaving it fails what still waits.
 
-    `run` gets a batch and returns one answer an item, in order; `size` is an item's tokens.
+    `run` gets a batch and returns one answer an item, in order; `size` is an item's tokens; `take`
+    says how many run together, at least one.
     """
 
     def __init__(
@@ -56,8 +59,9 @@ class Batcher(Generic[In, Out]):
         run: Callable[[Sequence[In]], Sequence[Out]],
         size: Callable[[In], int],
         limits: Limits,
+        take: Take = fill,
     ) -> None:
-        self._run, self._size, self._limits = run, size, limits
+        self._run, self._size, self._limits, self._take = run, size, limits, take
         self._waiting: list[_Item[In, Out]] = []
         self._closing = asyncio.Event()
         self._clock = 0  # the turn that was served last
@@ -128,9 +132,8 @@ class Batcher(Generic[In, Out]):
         if not self._waiting:
             return []
         self._clock = self._waiting[0].turn
-        batch = choose(self._waiting, lambda item: item.size, self._limits)
-        taken = set(map(id, batch))
-        self._waiting = [item for item in self._waiting if id(item) not in taken]
+        count = self._take([item.size for item in self._waiting], self._limits.batch_tokens)
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
     async def _answer(self, batch: Sequence[_Item[In, Out]]) -> None:
@@ -145,27 +148,6 @@ class Batcher(Generic[In, Out]):
         for item, answer in zip(batch, answers, strict=True):
             if not item.answer.done():
                 item.answer.set_result(answer)
-
-
-def choose(waiting: Sequence[T], size: Callable[[T], int], limits: Limits) -> list[T]:
-    """Choose a batch: the first of `waiting`, and of those nearest to it what pays.
-
-    Near is who is of like length and has waited long: a place in the queue counts like a token, so
-    that fewer are overtaken by who came later. What pays is what raises the share of the cost that
-    goes into tokens, padding and overhead being the rest.
-    """
-    first = size(waiting[0])
-    places = sorted(range(len(waiting)), key=lambda at: abs(size(waiting[at]) - first) + at)
-    near = [waiting[at] for at in places]
-    best, most, longest, tokens = 1, 0.0, 0, 0
-    for count, item in enumerate(near, 1):
-        longest, tokens = max(longest, size(item)), tokens + size(item)
-        if longest * count > limits.batch_tokens and count > 1:
-            break
-        share = tokens / (longest * count + limits.overhead)
-        if share >= most:
-            best, most = count, share
-    return near[:best]
 
 
 def _settle(item: _Item[Any, Any], error: Exception) -> None:

@@ -26,8 +26,16 @@ class Encoder(Protocol):
         """Whether it has already made an inference, and a right one."""
         ...
 
+    @property
+    def packs(self) -> bool:
+        """Whether a row may hold several texts, for token classification."""
+        ...
+
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
-        """Run one batch, padded to [batch, sequence]; the mask is 1 where a token is real."""
+        """Run one batch, padded to [batch, sequence]; the mask is 1 where a token is real.
+
+        Where texts share a row, the mask numbers them from 1 within it.
+        """
         ...
 
 

@@ -22,7 +22,7 @@ class Settling:
     """An encoder that changes its session once; answers are those of the quick form."""
 
     def __init__(self, quick: Encoder, open_steady: Callable[[], Encoder]) -> None:
-        self.name, self.proven = quick.name, quick.proven
+        self.name, self.proven, self.packs = quick.name, quick.proven, quick.packs
         self._current, self._open_steady = quick, open_steady
         self._runs = count(1)  # atomic: two threads may run batches
         self._change = threading.Thread(target=self._settle, name="settle")

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.ner import packing
 from functions.ner.decode import Entity
-from functions.ner.model import NerModel, Options, open_model
+from functions.ner.model import NerModel, Options, open_model, tokens
 from functions.ner.windows import merge, plan
-from functions.runtime.batching import Batcher, Limits, choose
+from functions.runtime.batching import Batcher, Limits
 from functions.runtime.encoder import Output, Tokens
 from tests.support.tiny_bert import TAGS, write_ner
 
@@ -28,6 +29,7 @@ class Local:
     """A model that sees each token alone: whatever window shows it, it says the same."""
 
     name = "local"
+    packs = True
 
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
         """Score tags by the token's number."""
@@ -78,17 +80,32 @@ def test_windows_are_bounded_and_speak_for_each_token_once(
     assert merge(windows, shown).ravel().tolist() == list(range(len(words)))
 
 
-@given(
-    st.lists(st.integers(1, 300), min_size=1, max_size=30),
-    st.integers(1, 1000),
-    st.integers(0, 500),
-)
-def test_a_batch_holds_the_first_and_stays_in_bounds(
-    sizes: list[int], most: int, overhead: int
-) -> None:
-    batch = choose(sizes, lambda size: size, Limits(most, overhead=overhead))
-    assert batch[0] == sizes[0]
-    assert len(batch) == 1 or len(batch) * max(batch) <= most
+SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=40)
+
+
+@given(SIZES, st.integers(1, 1000))
+def test_a_batch_is_what_came_first_within_its_bound(sizes: list[int], most: int) -> None:
+    count = packing.take(sizes, most)
+    assert 1 <= count <= len(sizes)
+    assert count == 1 or sum(sizes[:count]) <= most
+
+
+@given(SIZES)
+def test_each_text_has_one_place_in_a_row_and_shares_no_token_of_it(sizes: list[int]) -> None:
+    sequences = [[number] * size for number, size in enumerate(sizes, 1)]
+    batch = packing.pack(sequences, share=True)
+    for sequence, place in zip(sequences, batch.places, strict=True):
+        assert batch.ids[place.row, place.start : place.end].tolist() == sequence
+        assert (batch.texts[place.row] == place.text).sum() == len(sequence)
+    assert (batch.texts > 0).sum() == sum(sizes)
+
+
+@given(SIZES)
+def test_no_row_is_longer_than_an_even_share_and_one_text(sizes: list[int]) -> None:
+    batch = packing.pack([[1] * size for size in sizes], share=True)
+    rows, length = batch.ids.shape
+    assert length <= sum(sizes) / rows + max(sizes)
+    assert length == max(sizes) or rows * length <= sum(sizes) + rows * packing.ROW + max(sizes)
 
 
 @settings(deadline=None, max_examples=30)
@@ -101,7 +118,9 @@ def test_batching_never_mixes_answers(model: NerModel, requests: list[list[str]]
 
 
 async def together(model: NerModel, requests: list[list[str]]) -> list[list[list[Entity]]]:
-    async with Batcher[Sequence[int], Output](model.judge, len, Limits(64)) as batcher:
+    async with Batcher[Sequence[int], Output](
+        model.judge, tokens, Limits(64), packing.take
+    ) as batcher:
 
         async def ask(texts: list[str]) -> list[list[Entity]]:
             jobs = [model.read(text) for text in texts]

@@ -5,6 +5,8 @@ import logging
 import shutil
 import sys
 import threading
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,11 @@ def folder(release: Path, tmp_path: Path) -> Path:
 
 def question(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ids = np.random.default_rng(seed).integers(5, 60, (3, 11))
+    return ids, np.ones_like(ids), np.zeros_like(ids)
+
+
+def question_of(text: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ids = np.array([text])
     return ids, np.ones_like(ids), np.zeros_like(ids)
 
 
@@ -110,6 +117,37 @@ def test_a_release_without_a_prepared_form_is_run_by_torch_with_one_line_and_one
     assert [record.getMessage() for record in caplog.records] == [
         f"{folder.name} has no prepared form"
     ]
+
+
+def sharing(texts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lay all texts in one row, and two of padding behind them."""
+    ids = np.array([[*chain.from_iterable(texts), 0, 0]])
+    numbers = [[number] * len(text) for number, text in enumerate(texts, 1)]
+    return ids, np.array([[*chain.from_iterable(numbers), 0, 0]]), np.zeros_like(ids)
+
+
+@pytest.mark.parametrize("form", [Form(), Form(int8=True), "torch"])
+def test_texts_that_share_a_row_are_answered_as_if_each_were_alone(
+    folder: Path, form: Form | str
+) -> None:
+    if isinstance(form, str):
+        shutil.rmtree(folder / "onnx")
+    encoder = open_encoder(folder, 1, form=form if isinstance(form, Form) else Form())
+    assert encoder.packs
+    texts = [[7, 8, 9], [10, 11, 12, 13, 14, 15], [16, 7]]
+    together = encoder.run(*sharing(texts))[0]
+    alone = [encoder.run(*question_of(text))[0] for text in texts]
+    want = np.concatenate(alone)
+    allowed = 0.2 if form == Form(int8=True) else 1e-5  # eight bits are shared out by what is there
+    assert np.linalg.norm(together[:-2] - want) < allowed * np.linalg.norm(want)
+
+
+def test_a_form_that_was_prepared_before_rows_were_shared_says_so(folder: Path) -> None:
+    model = onnx.load(folder / PREPARED, load_external_data=False)
+    del model.metadata_props[:]
+    onnx.save(model, folder / PREPARED)
+    encoder = open_encoder(folder, 1)
+    assert (encoder.name, encoder.packs) == ("onnxruntime", False)
 
 
 def test_an_eight_bit_form_is_used_when_wished_and_answers_nearly_the_same(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from functions.runtime.batching import Batcher, Limits, choose
+from functions.runtime.batching import Batcher, Limits
 from functions.runtime.errors import DeadlineExceeded, QueueFull
 
 
@@ -171,30 +171,21 @@ async def test_an_empty_request_needs_no_model() -> None:
     assert model.batches == []
 
 
-def chosen(sizes: list[int], **limits: int) -> list[int]:
-    return choose(sizes, lambda size: size, Limits(**limits))
+async def batches_of(sizes: list[int], batch_tokens: int) -> list[list[int]]:
+    """Return what runs together of requests that came in this order."""
+    model = Model(hold=True)
+    async with batcher(model, batch_tokens=batch_tokens) as batch:
+        first = await held(model, batch)
+        others = [asyncio.create_task(batch.submit([size], 10)) for size in sizes]
+        await asyncio.sleep(0)
+        model.release()
+        await asyncio.gather(first, *others)
+    return model.batches[1:]
 
 
-def test_a_batch_is_filled_with_what_is_of_like_length() -> None:
-    assert chosen([50, 5, 48, 200, 52, 6], batch_tokens=200) == [50, 48, 52]
+async def test_a_batch_is_what_came_first_whatever_its_length() -> None:
+    assert await batches_of([50, 5, 48, 200, 52, 6], 160) == [[50, 5, 48], [200], [52, 6]]
 
 
-def test_a_batch_counts_its_padding() -> None:
-    assert chosen([10, 10, 11], batch_tokens=32) == [10, 10]
-
-
-def test_what_waited_longest_runs_even_when_it_is_too_long() -> None:
-    assert chosen([500, 1], batch_tokens=100) == [500]
-
-
-@pytest.mark.parametrize(
-    ("overhead", "batch"), [(0, [60, 60]), (16, [60, 60, 56]), (1000, [60, 60, 56, 20, 128])]
-)
-def test_company_is_welcome_while_it_saves_more_than_its_padding_costs(
-    overhead: int, batch: list[int]
-) -> None:
-    assert chosen([60, 128, 20, 60, 56], batch_tokens=1024, overhead=overhead) == batch
-
-
-def test_of_two_of_like_length_the_one_that_waited_longer_comes_along() -> None:
-    assert chosen([60, 58, *[5] * 20, 60], batch_tokens=120) == [60, 58]
+async def test_what_has_its_turn_runs_even_when_it_is_longer_than_a_batch() -> None:
+    assert await batches_of([500, 1], 100) == [[500], [1]]
