@@ -5,43 +5,50 @@ it needs a slow resync as well.
 """
 
 import uuid
-from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import httpx
 
 from eventing.cloudevent import JSON, CloudEvent
-from knative.local.eventing.control import Problem, Tasks, find_sink, follow, report
-from knative.local.eventing.sinks import SINKS, emit
+from knative.local.eventing.control import Judged, Problem
+from knative.local.eventing.sinks import emit
 from knative.local.kinds import BY_KIND
 from knative.local.store import Object, Store
 
 _VERBS = {"ADDED": "add", "MODIFIED": "update", "DELETED": "delete"}
 
 
-async def control(store: Store, client: httpx.AsyncClient, api: str) -> None:
-    """Run every ApiServerSource; `api` is the API server's address, the events' source."""
-    tasks = Tasks()
+@dataclass(frozen=True, slots=True)
+class ApiServer:
+    """Where the changes come from; `api` is the API server's address, the events' source."""
 
-    async def step() -> None:
-        wanted: dict[Hashable, Any] = {}
-        for obj in store.list("ApiServerSource"):
-            sink, unresolved = find_sink(store, obj, obj["spec"].get("sink"))
-            invalid = _invalid(obj["spec"])
-            fields = {"sinkUri": sink, "namespaces": [obj["metadata"]["namespace"]]}
-            conditions = {"SinkProvided": unresolved, "SufficientPermissions": invalid}
-            report(store, obj, fields, conditions)
-            if sink and not invalid:
-                key = (obj["metadata"]["uid"], obj["metadata"]["generation"], sink)
-                wanted[key] = partial(_run, store, client, obj, (api, sink))
-        await tasks.keep(wanted)
+    store: Store
+    client: httpx.AsyncClient
+    api: str
 
-    try:
-        await follow(store, ("ApiServerSource", *SINKS), step)
-    finally:
-        await tasks.end()
+    def judge(self, obj: Object, sink: str | None) -> Judged:
+        """Tell of changes where all that is asked for can be told of."""
+        invalid = _invalid(obj["spec"])
+        work = None if invalid else partial(self._run, obj, str(sink))
+        fields = {"namespaces": [obj["metadata"]["namespace"]]}
+        return Judged({"SufficientPermissions": invalid}, fields, work)
+
+    async def _run(self, obj: Object, sink: str) -> None:
+        spec, namespace = obj["spec"], obj["metadata"]["namespace"]
+        labels = {
+            entry["kind"]: (entry.get("selector") or {}).get("matchLabels") or {}
+            for entry in spec["resources"]
+        }
+        with self.store.subscribe(labels, self.store.revision()) as changes:
+            while change := await changes.next():
+                changed = change.object()
+                meta, wanted = changed["metadata"], labels[changed["kind"]].items()
+                here = meta.get("namespace") == namespace
+                if here and wanted <= (meta.get("labels") or {}).items():
+                    event = _event(_VERBS[change.type], changed, spec, self.api)
+                    await emit(self.client, sink, event)
 
 
 def _invalid(spec: Object) -> Problem:
@@ -54,21 +61,6 @@ def _invalid(spec: Object) -> Problem:
         if (resource.get("selector") or {}).get("matchExpressions"):
             return ("NotSupported", "selector.matchExpressions is not supported here")
     return None
-
-
-async def _run(store: Store, client: httpx.AsyncClient, obj: Object, ends: tuple[str, str]) -> None:
-    api, sink = ends
-    spec, namespace = obj["spec"], obj["metadata"]["namespace"]
-    labels = {
-        entry["kind"]: (entry.get("selector") or {}).get("matchLabels") or {}
-        for entry in spec["resources"]
-    }
-    with store.subscribe(labels, store.revision()) as changes:
-        while change := await changes.next():
-            changed = change.object()
-            meta, wanted = changed["metadata"], labels[changed["kind"]].items()
-            if meta.get("namespace") == namespace and wanted <= (meta.get("labels") or {}).items():
-                await emit(client, sink, _event(_VERBS[change.type], changed, spec, api))
 
 
 def _event(verb: str, changed: Object, spec: Object, api: str) -> CloudEvent:

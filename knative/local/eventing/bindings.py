@@ -4,22 +4,13 @@ from contextlib import suppress
 
 from knative.local.errors import Conflict, NotFound
 from knative.local.eventing.containers import with_env
-from knative.local.eventing.control import Problem, find_sink, follow, report
-from knative.local.eventing.sinks import SINKS
+from knative.local.eventing.control import Judged, Problem
 from knative.local.store import Object, Store
 
 
-async def control(store: Store) -> None:
-    """Keep `K_SINK` in the template of every Knative Service that a SinkBinding names."""
-
-    async def step() -> None:
-        for obj in store.list("SinkBinding"):
-            sink, unresolved = find_sink(store, obj, obj["spec"].get("sink"))
-            subject = None if sink is None else _bind(store, obj, sink)
-            conditions = {"SinkProvided": unresolved, "SubjectBound": subject}
-            report(store, obj, {"sinkUri": sink}, conditions)
-
-    await follow(store, ("SinkBinding", *SINKS), step)
+def judge(store: Store, obj: Object, sink: str | None) -> Judged:
+    """Keep `K_SINK` in the template of the Knative Service that a SinkBinding names."""
+    return Judged({"SubjectBound": None if sink is None else _bind(store, obj, sink)})
 
 
 def _bind(store: Store, obj: Object, sink: str) -> Problem:

@@ -5,29 +5,17 @@ import json
 
 from knative.local.conditions import is_true, owner_reference
 from knative.local.errors import NotFound
-from knative.local.eventing.control import find_sink, follow, report
-from knative.local.eventing.sinks import SINKS
+from knative.local.eventing.control import Judged
 from knative.local.store import Object, Store
 
 _LABEL = "sources.knative.dev/containerSource"
 
 
-async def control(store: Store) -> None:
-    """Keep one Pod for every ContainerSource."""
-
-    async def step() -> None:
-        for obj in store.list("ContainerSource"):
-            sink, unresolved = find_sink(store, obj, obj["spec"].get("sink"))
-            pod = None if sink is None else _keep_pod(store, obj, sink)
-            waiting = ("PodNotReady", "the Pod of this source is not ready")
-            ready = pod is not None and is_true(pod)
-            conditions = {
-                "SinkProvided": unresolved,
-                "ReceiveAdapterReady": None if ready else waiting,
-            }
-            report(store, obj, {"sinkUri": sink}, conditions)
-
-    await follow(store, ("ContainerSource", "Pod", *SINKS), step)
+def judge(store: Store, obj: Object, sink: str | None) -> Judged:
+    """Keep the source's Pod, and be ready when it is."""
+    ready = sink is not None and is_true(_keep_pod(store, obj, sink))
+    waiting = ("PodNotReady", "the Pod of this source is not ready")
+    return Judged({"ReceiveAdapterReady": None if ready else waiting})
 
 
 def _keep_pod(store: Store, obj: Object, sink: str) -> Object:

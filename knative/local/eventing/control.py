@@ -1,4 +1,4 @@
-"""What all controllers here share: level-triggered loops, statuses, one task for each object.
+"""What all controllers here share: level-triggered loops, statuses, and how a source is kept.
 
 A controller is told "something changed" and looks at everything again: a missed or doubled hint
 can do no harm. A status is written only when it says something new, so no loop feeds itself.
@@ -8,17 +8,27 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from knative.local.conditions import set_condition
 from knative.local.errors import NotFound
-from knative.local.eventing.sinks import Unresolved, resolve
+from knative.local.eventing.sinks import SINKS, Unresolved, resolve
 from knative.local.store import Object, Store
 
 _log = logging.getLogger(__name__)
 Problem = tuple[str, str] | None  # reason and message; None: all is well
 _Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a source comes to: its conditions, more of its status, and what runs while it stays so."""
+
+    conditions: Mapping[str, Problem]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    work: _Work | None = None
 
 
 async def follow(store: Store, kinds: tuple[str, ...], step: Callable[[], Awaitable[None]]) -> None:
@@ -64,22 +74,37 @@ def find_sink(store: Store, obj: Object, destination: Any) -> tuple[str | None, 
         return None, (missing.reason, missing.message)
 
 
-class Tasks:
-    """One running task a key; `keep` starts what is new and ends what is no longer wanted."""
+async def keep_sources(
+    store: Store, kind: str, judge: Callable[[Object, str | None], Judged], *also: str
+) -> None:
+    """Keep all sources of a kind as `judge` says of each and its sink; `also` it looks at these kinds."""
+    running: dict[Hashable, asyncio.Task[None]] = {}
 
-    def __init__(self) -> None:
-        self._running: dict[Hashable, asyncio.Task[None]] = {}
+    async def step() -> None:
+        wanted: dict[Hashable, _Work] = {}
+        for obj in store.list(kind):
+            sink, unresolved = find_sink(store, obj, obj["spec"].get("sink"))
+            judged = judge(obj, sink)
+            conditions = {"SinkProvided": unresolved, **judged.conditions}
+            report(store, obj, {"sinkUri": sink, **judged.fields}, conditions)
+            if sink and judged.work:
+                wanted[obj["metadata"]["uid"], obj["metadata"]["generation"], sink] = judged.work
+        await _keep(running, wanted)
 
-    async def keep(self, wanted: Mapping[Hashable, _Work]) -> None:
-        """Make the running tasks those of `wanted`; a key that stays keeps its task."""
-        ended = [self._running.pop(key) for key in [*self._running] if key not in wanted]
-        for task in ended:
-            task.cancel()
-        await asyncio.gather(*ended, return_exceptions=True)
-        for key, work in wanted.items():
-            if key not in self._running or self._running[key].done():
-                self._running[key] = asyncio.create_task(work())
+    try:
+        await follow(store, (kind, *SINKS, *also), step)
+    finally:
+        await _keep(running, {})
 
-    async def end(self) -> None:
-        """End them all."""
-        await self.keep({})
+
+async def _keep(
+    running: dict[Hashable, asyncio.Task[None]], wanted: Mapping[Hashable, _Work]
+) -> None:
+    """Make the running tasks those that are wanted; a key that stays keeps its task."""
+    ended = [running.pop(key) for key in [*running] if key not in wanted]
+    for task in ended:
+        task.cancel()
+    await asyncio.gather(*ended, return_exceptions=True)
+    for key, work in wanted.items():
+        if key not in running or running[key].done():
+            running[key] = asyncio.create_task(work())

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import re
 import uuid
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,9 +18,9 @@ from cronsim import CronSim, CronSimError
 
 from eventing.cloudevent import JSON, CloudEvent
 from eventing.events import PING
-from knative.local.eventing.control import Problem, Tasks, find_sink, follow, report
-from knative.local.eventing.sinks import SINKS, emit
-from knative.local.store import Object, Store
+from knative.local.eventing.control import Judged, Problem
+from knative.local.eventing.sinks import emit
+from knative.local.store import Object
 
 _FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _FIVE_OR_SIX = (5, 6)
@@ -40,26 +40,11 @@ def schedule(expression: str, timezone: str | None, now: datetime) -> Iterator[d
     return times
 
 
-async def control(store: Store, client: httpx.AsyncClient) -> None:
-    """Run every PingSource."""
-    tasks = Tasks()
-
-    async def step() -> None:
-        wanted: dict[Hashable, Any] = {}
-        for obj in store.list("PingSource"):
-            sink, unresolved = find_sink(store, obj, obj["spec"].get("sink"))
-            invalid = _invalid_ping(obj["spec"])
-            conditions = {"SinkProvided": unresolved, "ValidSchedule": invalid, "Deployed": None}
-            report(store, obj, {"sinkUri": sink}, conditions)
-            if sink and not invalid:
-                key = (obj["metadata"]["uid"], obj["metadata"]["generation"], sink)
-                wanted[key] = partial(_tick, client, obj, sink)
-        await tasks.keep(wanted)
-
-    try:
-        await follow(store, ("PingSource", *SINKS), step)
-    finally:
-        await tasks.end()
+def judge(client: httpx.AsyncClient, obj: Object, sink: str | None) -> Judged:
+    """Tick while the schedule is one."""
+    invalid = _invalid_ping(obj["spec"])
+    work = None if invalid else partial(_tick, client, obj, str(sink))
+    return Judged({"ValidSchedule": invalid, "Deployed": None}, work=work)
 
 
 def _invalid_ping(spec: Object) -> Problem:
@@ -76,16 +61,12 @@ async def _tick(client: httpx.AsyncClient, obj: Object, sink: str) -> None:
     async with asyncio.TaskGroup() as sending:
         for due in schedule(spec["schedule"], spec.get("timezone"), datetime.now(UTC)):
             await _until(due)
-            sending.create_task(_send(client, sink, _ping(obj)))
+            sending.create_task(emit(client, sink, _ping(obj)))
 
 
 async def _until(due: datetime) -> None:
     while (left := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - no event tells the time
         await asyncio.sleep(min(left, _LONGEST_SLEEP))
-
-
-async def _send(client: httpx.AsyncClient, sink: str, event: CloudEvent) -> None:
-    await emit(client, sink, event)
 
 
 def _ping(obj: Object) -> CloudEvent:

@@ -2,18 +2,22 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from eventing.broker import Broker
 from eventing.durable import Queue
 from eventing.ingress import build_app
 from knative.local.asgi import serve
-from knative.local.eventing import apiserver, bindings, brokers, containers, pings
+from knative.local.eventing import bindings, brokers, containers, pings
+from knative.local.eventing.apiserver import ApiServer
+from knative.local.eventing.control import keep_sources
 from knative.local.eventing.sinks import gateway_client
 from knative.local.instance import Platform
 
 
 async def run(platform: Platform) -> None:
     """Serve the Brokers and run all controllers until cancelled."""
+    store = platform.store
     async with AsyncExitStack() as stack:
         client = gateway_client(platform.gateway_port)
         stack.push_async_callback(client.aclose)
@@ -23,8 +27,12 @@ async def run(platform: Platform) -> None:
         group = await stack.enter_async_context(asyncio.TaskGroup())
         api = f"https://127.0.0.1:{platform.api_port}"
         group.create_task(serve(build_app(broker), platform.ingress_port))
-        group.create_task(brokers.control(platform.store, broker))
-        group.create_task(pings.control(platform.store, client))
-        group.create_task(containers.control(platform.store))
-        group.create_task(bindings.control(platform.store))
-        group.create_task(apiserver.control(platform.store, client, api))
+        group.create_task(brokers.control(store, broker))
+        pods = partial(containers.judge, store)
+        for sources in (
+            keep_sources(store, "PingSource", partial(pings.judge, client)),
+            keep_sources(store, "ContainerSource", pods, "Pod"),
+            keep_sources(store, "SinkBinding", partial(bindings.judge, store)),
+            keep_sources(store, "ApiServerSource", ApiServer(store, client, api).judge),
+        ):
+            group.create_task(sources)

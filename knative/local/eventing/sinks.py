@@ -85,18 +85,17 @@ def gateway_client(gateway_port: int) -> httpx.AsyncClient:
     )
 
 
-async def emit(client: httpx.AsyncClient, url: str, event: CloudEvent) -> bool:
+async def emit(client: httpx.AsyncClient, url: str, event: CloudEvent) -> None:
     """Hand an event to a sink as Knative's own sources do: 500 and 400 are final, it is lost."""
     headers, body = to_http(event)
     for attempt in range(_ATTEMPTS):
         status = await _post(client, url, headers, body)
-        if status // 100 == 2:  # noqa: PLR2004 - HTTP's success class
-            return True
+        if httpx.codes.is_success(status):
+            return
         if status not in _RETRIED:
             break
         await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
     _log.warning("event %s of %s was not taken by %s", event.type, event.source, url)
-    return False
 
 
 async def _post(client: httpx.AsyncClient, url: str, headers: dict[str, str], body: bytes) -> int:
