@@ -22,7 +22,7 @@ from scripts.knative_schemas import bare
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "tests/support/manifest_schemas.json"
-LOCAL = ROOT / "knative/local/api/schemas.json"
+LOCAL = ROOT / "knative/local/kinds.json"
 CORE = (
     *("namespace-v1", "configmap-v1", "secret-v1", "serviceaccount-v1", "persistentvolumeclaim-v1"),
     *("role-rbac-v1", "rolebinding-rbac-v1", "networkpolicy-networking-v1"),
@@ -87,7 +87,7 @@ def main(folder: Path, crds: list[str]) -> None:
     kinds = dict(core(folder))
     kept = definitions(folder, kinds)
     kinds |= {name: schema for path in crds for name, schema in custom(path)}
-    adapter = json.loads(LOCAL.read_text(encoding="utf-8"))["ApiServerSource"]
+    adapter = json.loads(LOCAL.read_text(encoding="utf-8"))["ApiServerSource"]["schema"]
     kinds["sources.knative.dev/v1/ApiServerSource"] = whole(adapter)
     text = json.dumps({"kinds": kinds, "$defs": kept}, sort_keys=True, separators=(",", ":"))
     text = text.replace("/api/_definitions.json#/", "#/")

@@ -1,71 +1,46 @@
-"""The kinds that the platform serves, one row each; what is not in this table is a 404.
+"""The kinds that the platform serves: those of kinds.json, one entry each; the rest is a 404.
 
-A row also says which columns `kubectl get` prints: those of Knative's own CustomResourceDefinitions
-and of Kubernetes. A column is a name and a path into the object; `…[Type]` picks a condition,
-`#` counts, and a name with `@` is computed (table.py).
+An entry is what a CustomResourceDefinition says of a kind: its names in URLs and on the command
+line, its scope, its schema and the columns that `kubectl get` prints. Knative's entries are made
+from Knative's own files (see README), those of Kubernetes' kinds are written by hand.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
-SERVING = "serving.knative.dev"
-EVENTING = "eventing.knative.dev"
-SOURCES = "sources.knative.dev"
 RBAC = "rbac.authorization.k8s.io"
 
-Columns = tuple[tuple[str, str], ...]
+# Namespaces that are always there, as a cluster with Knative and this project has them.
+NAMESPACES = ("default", "knative-eventing", "knative-serving", "marketresearch")
 
-AGE: Columns = (("Age", "@age"),)
-READY: Columns = (("Ready", "status.conditions[Ready].status"),)
-REASON: Columns = (("Reason", "status.conditions[Ready].reason"),)
-SINK: Columns = (("Sink", "status.sinkUri"),)
-REVISION: Columns = (
-    ("Config Name", "metadata.labels[serving.knative.dev/configuration]"),
-    ("Generation", "metadata.labels[serving.knative.dev/configurationGeneration]"),
-)
-LATEST: Columns = (
-    ("LatestCreated", "status.latestCreatedRevisionName"),
-    ("LatestReady", "status.latestReadyRevisionName"),
-)
-SCALE: Columns = (
-    ("Actual Replicas", "status.actualReplicas"),
-    ("Desired Replicas", "status.desiredReplicas"),
-)
-POD: Columns = (
-    ("Ready", "@pod"),
-    ("Status", "status.phase"),
-    ("Restarts", "status.containerStatuses[0].restartCount"),
-)
-EVENT: Columns = (
-    ("Last Seen", "@seen"),
-    ("Type", "type"),
-    ("Reason", "reason"),
-    ("Object", "@object"),
-    ("Message", "message"),
-)
-PVC: Columns = (("Status", "status.phase"), ("Volume", "spec.volumeName"))
-ROLE: Columns = (("Role", "roleRef.name"),)
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One printed column: `path` is JMESPath into the object, a `date` prints as an age."""
+
+    name: str
+    path: str
+    type: str
+    priority: int = 0  # above 0: only in wide output
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: its names in URLs and on the command line, its scope, its printed columns."""
+    """One kind."""
 
     kind: str
     group: str
     version: str
     plural: str
-    short_names: tuple[str, ...] = ()
-    columns: Columns = AGE
-    namespaced: bool = True
-    has_status: bool = False
-    categories: tuple[str, ...] = ()
-
-    @property
-    def singular(self) -> str:
-        """Return the name that `kubectl get` accepts besides the plural."""
-        return self.kind.lower()
+    short_names: tuple[str, ...]
+    categories: tuple[str, ...]
+    columns: tuple[Column, ...]
+    schema: Mapping[str, Any]
+    namespaced: bool
+    has_status: bool
 
     @property
     def api_version(self) -> str:
@@ -73,91 +48,30 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def prefix(self) -> str:
+        """Return where the API has it: `api/v1` or `apis/group/version`."""
+        return f"apis/{self.api_version}" if self.group else f"api/{self.version}"
+
+    @property
     def resource(self) -> str:
         """Return `plural.group`, as error messages name it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
-
-def _knative(kind: str, group: str, plural: str, short: tuple[str, ...], columns: Columns) -> Kind:
-    return Kind(kind, group, "v1", plural, short, columns, True, True, ("all", "knative"))
-
-
-def _core(kind: str, plural: str, short: tuple[str, ...], columns: Columns = AGE) -> Kind:
-    return Kind(kind, "", "v1", plural, short, columns, has_status=kind in _CORE_WITH_STATUS)
+    @property
+    def custom(self) -> bool:
+        """Say whether it is a custom resource, to which some rules of the API do not apply."""
+        return self.group.endswith("knative.dev")
 
 
-_CORE_WITH_STATUS = {"Pod", "PersistentVolumeClaim"}
-_DATA: Columns = (("Data", "data#"),)
+def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
+    columns = tuple(Column(**column) for column in entry["columns"])
+    names = {key: tuple(entry[key]) for key in ("short_names", "categories")}
+    return Kind(**{**entry, **names, "kind": name, "columns": columns})
 
-KINDS: tuple[Kind, ...] = (
-    Kind(
-        "Namespace",
-        "",
-        "v1",
-        "namespaces",
-        ("ns",),
-        (("Status", "status.phase"), *AGE),
-        False,
-        True,
-    ),
-    _core("Secret", "secrets", (), (("Type", "type"), *_DATA, *AGE)),
-    _core("ConfigMap", "configmaps", ("cm",), (*_DATA, *AGE)),
-    _core("PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), (*PVC, *AGE)),
-    _core("Pod", "pods", ("po",), (*POD, *AGE)),
-    _core("Event", "events", ("ev",), EVENT),
-    _core("ServiceAccount", "serviceaccounts", ("sa",)),
-    Kind("Role", RBAC, "v1", "roles"),
-    Kind("RoleBinding", RBAC, "v1", "rolebindings", (), (*ROLE, *AGE)),
-    _knative(
-        "Service",
-        SERVING,
-        "services",
-        ("kservice", "ksvc"),
-        (("URL", "status.url"), *LATEST, *READY, *REASON),
-    ),
-    _knative(
-        "Configuration", SERVING, "configurations", ("config", "cfg"), (*LATEST, *READY, *REASON)
-    ),
-    _knative("Revision", SERVING, "revisions", ("rev",), (*REVISION, *READY, *REASON, *SCALE)),
-    _knative("Route", SERVING, "routes", ("rt",), (("URL", "status.url"), *READY, *REASON)),
-    _knative(
-        "Broker", EVENTING, "brokers", (), (("URL", "status.address.url"), *AGE, *READY, *REASON)
-    ),
-    _knative(
-        "Trigger",
-        EVENTING,
-        "triggers",
-        (),
-        (
-            ("Broker", "spec.broker"),
-            ("Subscriber_URI", "status.subscriberUri"),
-            *AGE,
-            *READY,
-            *REASON,
-        ),
-    ),
-    _knative(
-        "PingSource",
-        SOURCES,
-        "pingsources",
-        (),
-        (*SINK, ("Schedule", "spec.schedule"), *AGE, *READY, *REASON),
-    ),
-    _knative("ContainerSource", SOURCES, "containersources", (), (*SINK, *AGE, *READY, *REASON)),
-    _knative("SinkBinding", SOURCES, "sinkbindings", (), (*SINK, *AGE, *READY, *REASON)),
-    _knative("ApiServerSource", SOURCES, "apiserversources", (), (*SINK, *AGE, *READY, *REASON)),
-)
 
+_ENTRIES = json.loads(files(__package__).joinpath("kinds.json").read_text(encoding="utf-8"))
+KINDS = tuple(_kind(name, entry) for name, entry in _ENTRIES.items())
 BY_KIND: Mapping[str, Kind] = {k.kind: k for k in KINDS}
-BY_PATH: Mapping[tuple[str, str, str], Kind] = {(k.group, k.version, k.plural): k for k in KINDS}
-
-# Namespaces that are always there, as a cluster with Knative and this project has them.
-NAMESPACES = ("default", "knative-eventing", "knative-serving", "marketresearch")
-
-
-def groups() -> dict[str, str]:
-    """Return each API group but the core one, with its version."""
-    return {k.group: k.version for k in KINDS if k.group}
 
 
 def resource(kind: str) -> str:

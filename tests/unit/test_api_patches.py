@@ -7,7 +7,7 @@ import pytest
 
 from knative.local.api import patches, protobuf
 from knative.local.api.selectors import field_selector, label_selector
-from knative.local.api.table import age, cell, table
+from knative.local.api.table import age, table
 from knative.local.errors import BadRequest, Invalid, UnsupportedMedia
 from knative.local.kinds import BY_KIND
 
@@ -109,8 +109,14 @@ def test_table_columns_reach_into_the_object() -> None:
     }
     row = table(BY_KIND["Revision"], [revision], {}, NOW)["rows"][0]
     assert row["cells"] == ["r", "c", "", "True", "", 0, ""]
-    assert cell({"data": {"a": "1"}}, "data#", NOW) == 1
-    assert cell({"status": {"list": []}}, "status.list[0].x", NOW) == ""
+    config_map = {"metadata": {"name": "c"}, "data": {"a": "1"}}
+    assert table(BY_KIND["ConfigMap"], [config_map], {}, NOW)["rows"][0]["cells"][1] == 1
+
+
+def test_what_an_object_does_not_say_prints_as_nothing() -> None:
+    event = {"metadata": {"name": "e"}, "involvedObject": {"kind": 5}}
+    cells = table(BY_KIND["Event"], [event], {}, NOW)["rows"][0]["cells"]
+    assert cells == ["e", "<unknown>", "", "", "", ""]
 
 
 def test_protobuf_of_unknown_kinds_and_broken_bytes_are_refused() -> None:

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from knative.local.api import namespaces
 from knative.local.api.app import Api, build
 from knative.local.api.kubeconfig import write_kubeconfig
+from knative.local.api.objects import Objects
 from knative.local.api.seed import seed
 from knative.local.api.tls import certificate
 from knative.local.asgi import serve
@@ -21,7 +22,7 @@ __all__ = ["build_app", "run"]
 def build_app(store: Store, token: str, data: Path) -> Starlette:
     """Return the API as an ASGI app over a store that has the platform's namespaces."""
     seed(store)
-    return build(Api(store, token, data / "logs"))
+    return build(Api(Objects(store, lambda: datetime.now(UTC)), data / "logs"), token)
 
 
 async def run(platform: Platform) -> None:

@@ -30,7 +30,7 @@ def admit(store: Store, obj: Object, old: Object | None) -> Object:
 
 def fill(obj: Object, old: Object | None) -> None:
     """Fill in what the object leaves open, in place."""
-    if BY_KIND[obj["kind"]].group.endswith("knative.dev"):
+    if BY_KIND[obj["kind"]].custom:
         obj.setdefault("spec", {})  # rules look inside
     if default := DEFAULTS.get(obj["kind"]):
         default(obj, old)

@@ -1,182 +1,176 @@
 """The Kubernetes API over HTTP: addresses to verbs, errors to `Status`.
 
-Every request but health and version needs the bearer token. What the tables of kinds.py do not
-name is a 404 in Kubernetes' own words, never a silent yes.
+Every request but health and version needs the bearer token. What the table of kinds does not name
+is a 404 in Kubernetes' own words, never a silent yes.
 """
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.authentication import AuthenticationBackend, AuthenticationError
+from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from knative.local.api import discovery, reading, requests, streams
 from knative.local.api.objects import Objects
 from knative.local.api.shape import Call
-from knative.local.errors import ApiFailure, MethodNotAllowed, Unauthorized
-from knative.local.store import Object, Store
+from knative.local.errors import ApiFailure, MethodNotAllowed, NotFound, Unauthorized
+from knative.local.kinds import KINDS, Kind
+from knative.local.store import Object
 
-_OPEN = ("/healthz", "/livez", "/readyz", "/version")
+HEALTH = ("/healthz", "/livez", "/readyz")
+Verb = Callable[..., Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The handlers, and what they need."""
+    """The verbs, and what they need."""
 
-    store: Store
-    token: str
+    objects: Objects
     logs: Path
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request."""
-        try:
-            if request.url.path in _OPEN:
-                return _health(request.url.path)
-            _authenticate(request, self.token)
-            if request.url.path == "/openapi/v2":
-                return Response(discovery.openapi_v2(), media_type=discovery.OPENAPI_V2)
-            document = _document(request.url.path.rstrip("/"))
-            if document is not None:
-                return JSONResponse(document)
-            return await self._resource(request)
-        except ApiFailure as failure:
-            return JSONResponse(failure.status(), status_code=failure.code)
+    def routes(self, kind: Kind) -> list[Route]:
+        """Return what can be done with a kind, and where."""
+        place = "namespaces/{namespace}/" if kind.namespaced else ""
+        every = f"/{kind.prefix}/{place}{kind.plural}"
+        one = f"{every}/{{name}}"
+        verbs: dict[str, dict[str, Verb]] = {
+            every: {"GET": self.list, "POST": self.create, "DELETE": self.delete_all},
+            one: {"GET": self.get, "DELETE": self.delete, "PUT": self.update, "PATCH": self.patch},
+        }
+        if kind.namespaced:
+            verbs[f"/{kind.prefix}/{kind.plural}"] = {"GET": self.list}
+        if kind.has_status:
+            writes = {"PUT": self.update, "PATCH": self.patch}
+            status = {method: partial(verb, status=True) for method, verb in writes.items()}
+            verbs[f"{one}/status"] = {"GET": self.get, **status}
+        if kind.kind == "Pod":
+            verbs[f"{one}/log"] = {"GET": self.log}
+        return [
+            Route(path, partial(verb, kind), methods=[method])
+            for path, methods in verbs.items()
+            for method, verb in methods.items()
+        ]
 
-    async def _resource(self, request: Request) -> Response:
-        target = requests.target(request.url.path)
-        verbs: Mapping[str, Callable[[Request, requests.Target], Awaitable[Response]]]
-        if target.sub == "log":
-            verbs = {"GET": self._log}
-        elif target.name:
-            verbs = {"GET": self._get, "PUT": self._put, "PATCH": self._patch}
-            verbs = verbs if target.sub else {**verbs, "DELETE": self._delete}
-        elif target.everywhere:
-            verbs = {"GET": self._list}
-        else:
-            verbs = {"GET": self._list, "POST": self._post, "DELETE": self._delete_all}
-        verb = verbs.get(request.method)
-        if verb is None:
-            raise MethodNotAllowed(
-                "the server does not allow this method on the requested resource"
-            )
-        return await verb(request, target)
+    async def get(self, kind: Kind, request: Request) -> Response:
+        """Answer with one object."""
+        path = request.path_params
+        obj = self.objects.store.get(kind.kind, path.get("namespace", ""), path["name"])
+        return JSONResponse(reading.renderer(kind, request, self.objects.clock())(obj))
 
-    async def _get(self, request: Request, target: requests.Target) -> Response:
-        obj = self.store.get(target.kind.kind, target.namespace or "", target.name)
-        show = reading.renderer(target.kind, request, self.clock())
-        return JSONResponse(show([obj], {}) if show else obj)
+    async def list(self, kind: Kind, request: Request) -> Response:
+        """Answer with the objects that are wanted, or with what happens to them from now on."""
+        namespace, query = request.path_params.get("namespace"), request.query_params
+        if query.get("watch") in ("1", "true"):
+            render = reading.renderer(kind, request, self.objects.clock())
+            wanted = reading.watch(kind, namespace, query, render)
+            lines = streams.watch(self.objects.store, wanted)
+            return StreamingResponse(lines, media_type="application/json")
+        page = reading.page(self.objects.store, kind, namespace, query)
+        return JSONResponse(reading.listing(kind, page, request, self.objects.clock()))
 
-    async def _list(self, request: Request, target: requests.Target) -> Response:
-        if request.query_params.get("watch") in ("1", "true"):
-            return self._watch(request, target)
-        page = reading.page(self.store, target.kind, target.namespace, request.query_params)
-        show = reading.renderer(target.kind, request, self.clock())
-        if show:
-            return JSONResponse(show(page.items, page.meta))
-        kind = f"{target.kind.kind}List"
-        body = {"kind": kind, "apiVersion": target.kind.api_version, "metadata": page.meta}
-        return JSONResponse(body | {"items": page.items})
+    async def create(self, kind: Kind, request: Request) -> Response:
+        """Store a new object."""
+        call = requests.call(kind, request)
+        return _answer(call, self.objects.create(call, await requests.body(request)), 201)
 
-    def _watch(self, request: Request, target: requests.Target) -> Response:
-        show = reading.renderer(target.kind, request, self.clock())
-        wanted = reading.watch(target.kind, target.namespace, request.query_params, show)
-        lines = streams.watch(self.store, wanted)
-        return StreamingResponse(lines, media_type="application/json")
+    async def update(self, kind: Kind, request: Request, *, status: bool = False) -> Response:
+        """Replace an object, or its status."""
+        call = requests.call(kind, request, status=status)
+        return _answer(call, self.objects.update(call, await requests.body(request)))
 
-    async def _post(self, request: Request, target: requests.Target) -> Response:
-        call = requests.call(request, target)
-        obj = self._objects().create(call, await requests.body(request))
-        return _answer(call, obj, 201)
-
-    async def _put(self, request: Request, target: requests.Target) -> Response:
-        call = requests.call(request, target)
-        return _answer(call, self._objects().update(call, await requests.body(request)))
-
-    async def _patch(self, request: Request, target: requests.Target) -> Response:
-        call = requests.call(request, target)
+    async def patch(self, kind: Kind, request: Request, *, status: bool = False) -> Response:
+        """Change a part of an object, or of its status."""
+        call = requests.call(kind, request, status=status)
         body = await requests.body(request)
-        obj, created = self._objects().patch(call, body, requests.media(request))
+        obj, created = self.objects.patch(call, body, requests.media(request))
         return _answer(call, obj, 201 if created else 200)
 
-    async def _delete(self, request: Request, target: requests.Target) -> Response:
-        call = requests.call(request, target)
-        gone = self._objects().delete(call, await requests.options(request))
-        details = {"name": call.name, "group": call.kind.group, "kind": call.kind.plural}
+    async def delete(self, kind: Kind, request: Request) -> Response:
+        """Delete an object and what it owns."""
+        call = requests.call(kind, request)
+        gone = self.objects.delete(call, await requests.options(request))
+        details = {"name": call.name, "group": kind.group, "kind": kind.plural}
         return _success({**details, "uid": gone["metadata"]["uid"]})
 
-    async def _delete_all(self, request: Request, target: requests.Target) -> Response:
+    async def delete_all(self, kind: Kind, request: Request) -> Response:
+        """Delete every object that the selectors choose."""
         options = await requests.options(request)
-        call = requests.call(request, target)
-        page = reading.page(self.store, target.kind, target.namespace, request.query_params)
-        for obj in page.items:
-            meta = obj["metadata"]
-            each = Call(call.kind, meta.get("namespace", ""), meta["name"], dry_run=call.dry_run)
-            self._objects().delete(each, options)
-        return _success({"group": call.kind.group, "kind": call.kind.plural})
+        call = requests.call(kind, request)
+        store, query = self.objects.store, request.query_params
+        for obj in reading.page(store, kind, call.namespace, query).items:
+            self.objects.delete(replace(call, name=obj["metadata"]["name"]), options)
+        return _success({"group": kind.group, "kind": kind.plural})
 
-    async def _log(self, request: Request, target: requests.Target) -> Response:
-        namespace = target.namespace or ""
-        self.store.get("Pod", namespace, target.name)
-        path = self.logs / f"{target.name}.log"
+    async def log(self, _kind: Kind, request: Request) -> Response:
+        """Answer with what a Pod has written, and, when followed, with what it will."""
+        namespace, name = request.path_params["namespace"], request.path_params["name"]
+        self.objects.store.get("Pod", namespace, name)
+        path = self.logs / f"{name}.log"
         tail, following = reading.log_options(request.query_params)
         start = streams.last_lines(path, tail)
 
         def alive() -> bool:
-            return following and streams.running(self.store, namespace, target.name)
+            return following and streams.running(self.objects.store, namespace, name)
 
         return StreamingResponse(streams.follow(path, start, alive), media_type="text/plain")
 
-    def _objects(self) -> Objects:
-        return Objects(self.store, self.clock)
 
-
-def build(api: Api) -> Starlette:
+def build(api: Api, token: str) -> Starlette:
     """Return the ASGI app."""
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-    routes = [Route("/{path:path}", api.handle, methods=methods)]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, 500: _crash})
+    documents = [*discovery.documents()]
+    routes = [Route(path, JSONResponse(said), methods=["GET"]) for path, said in documents]
+    routes += [Route(path, PlainTextResponse("ok"), methods=["GET"]) for path in HEALTH]
+    routes.append(Route("/openapi/v2", Response(media_type=discovery.OPENAPI_V2), methods=["GET"]))
+    routes += [route for kind in KINDS for route in api.routes(kind)]
+    guard = Middleware(AuthenticationMiddleware, backend=_Token(token), on_error=_unauthorized)
+    handlers = {
+        ApiFailure: _refused,
+        404: _always(NotFound("the server could not find the requested resource")),
+        405: _always(MethodNotAllowed("the server does not allow this method on the resource")),
+        500: _always(ApiFailure("an internal error; the platform's log has it")),
+    }
+    return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    failure = MethodNotAllowed(str(error))
+class _Token(AuthenticationBackend):
+    """Who knows the token may do everything."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    async def authenticate(self, conn: HTTPConnection) -> None:
+        given = conn.headers.get("authorization", "").removeprefix("Bearer ").encode()
+        is_open = conn.url.path in (*HEALTH, "/version")
+        if not is_open and not secrets.compare_digest(given, self._token):
+            raise AuthenticationError("Unauthorized")
+
+
+def _unauthorized(_conn: HTTPConnection, error: AuthenticationError) -> Response:
+    return _status(Unauthorized(str(error)))
+
+
+async def _refused(_request: Request, failure: Any) -> Response:
+    return _status(failure)
+
+
+def _always(failure: ApiFailure) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(_request: Request, _error: Exception) -> Response:
+        return _status(failure)
+
+    return answer
+
+
+def _status(failure: ApiFailure) -> Response:
     return JSONResponse(failure.status(), status_code=failure.code)
-
-
-async def _crash(_request: Request, _error: Exception) -> Response:
-    failure = ApiFailure("an internal error; the platform's log has it")
-    return JSONResponse(failure.status(), status_code=failure.code)
-
-
-def _health(path: str) -> Response:
-    return JSONResponse(discovery.VERSION) if path == "/version" else PlainTextResponse("ok")
-
-
-def _authenticate(request: Request, token: str) -> None:
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not secrets.compare_digest(given.encode(), token.encode()):
-        raise Unauthorized("Unauthorized")
-
-
-def _document(path: str) -> Any:
-    """Return a discovery or OpenAPI document, None when the address names no such thing."""
-    match path.strip("/").split("/"):
-        case ["openapi", "v3", *prefix]:
-            return discovery.openapi("/".join(prefix)) if prefix else discovery.openapi_root()
-        case ["api"]:
-            return discovery.api_versions()
-        case ["apis"]:
-            return discovery.group_list()
-        case ["api", *version] | ["apis", *version] if len(version) <= 2:  # noqa: PLR2004 - g/v
-            return discovery.resource_list("/".join(version)) or discovery.group(version[0])
-    return None
 
 
 def _answer(call: Call, obj: Object, code: int = 200) -> Response:
@@ -187,6 +181,6 @@ def _answer(call: Call, obj: Object, code: int = 200) -> Response:
     return response
 
 
-def _success(details: Object) -> Response:
+def _success(details: dict[str, Any]) -> Response:
     head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     return JSONResponse({**head, "details": details})

@@ -27,7 +27,7 @@ def patched(kind: Kind, old: Object, body: Any, how: str) -> Object:
         raise BadRequest("the patch is not a JSON object")
     if how == "application/merge-patch+json":
         return dict(merge_patch(old, body))
-    if how == STRATEGIC and not kind.group.endswith("knative.dev"):
+    if how == STRATEGIC and not kind.custom:
         return strategic_patch(old, body)
     raise UnsupportedMedia(
         "the body of the request was in an unknown format - accepted media types include: "

@@ -2,10 +2,9 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from starlette.requests import Request
 
@@ -18,7 +17,7 @@ from knative.local.store import Object, Store
 
 WATCH_SECONDS = "3600"  # when the client names no time
 
-Show = Callable[[Sequence[Object], Object], Object]
+Render = Callable[[Object], Object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +44,40 @@ def page(store: Store, kind: Kind, namespace: str | None, query: Mapping[str, st
     return Page(rest, meta)
 
 
-def watch(kind: Kind, namespace: str | None, query: Mapping[str, str], show: Show | None) -> Watch:
+def listing(kind: Kind, found: Page, request: Request, now: datetime) -> Object:
+    """Return a list, as a table when the client prefers one."""
+    if _prefers_table(request):
+        return table(kind, found.items, found.meta, now)
+    head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": found.meta}
+    return {**head, "items": found.items}
+
+
+def renderer(kind: Kind, request: Request, now: datetime) -> Render:
+    """Return how to show one object: as it is, or as a table when the client prefers one."""
+    if not _prefers_table(request):
+        return lambda obj: obj
+    return lambda obj: table(
+        kind, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}, now
+    )
+
+
+def _prefers_table(request: Request) -> bool:
+    return "as=Table" in request.headers.get("accept", "")
+
+
+def watch(kind: Kind, namespace: str | None, query: Mapping[str, str], render: Render) -> Watch:
     """Return the watch that a client asked for."""
     initial = query.get("sendInitialEvents") == "true"
     text = query.get("resourceVersion") or "0"
-    since = None if initial or text == "0" else number(text, "resourceVersion")
-
-    def render(obj: Object) -> Any:
-        return show([obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}) if show else obj
-
     return Watch(
         kind=kind,
         match=_match(namespace, query),
-        since=since,
+        since=None if initial or text == "0" else number(text, "resourceVersion"),
         initial=initial,
         bookmarks=query.get("allowWatchBookmarks") == "true",
         seconds=number(query.get("timeoutSeconds") or WATCH_SECONDS, "timeoutSeconds"),
         render=render,
     )
-
-
-def renderer(kind: Kind, request: Request, now: datetime) -> Show | None:
-    """Return how to print a table when the client prefers one, else None."""
-    if "as=Table" not in request.headers.get("accept", ""):
-        return None
-    return lambda objects, meta: table(kind, objects, meta, now)
 
 
 def log_options(query: Mapping[str, str]) -> tuple[int | None, bool]:

@@ -1,7 +1,6 @@
-"""What a request names and carries: address, parameters, body. Everything here is refused early."""
+"""What a request carries: parameters and body. Everything here is refused early."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -9,58 +8,15 @@ from starlette.requests import Request
 
 from knative.local.api import protobuf
 from knative.local.api.shape import Call
-from knative.local.errors import BadRequest, NotFound, TooLarge, UnsupportedMedia
-from knative.local.kinds import BY_PATH, Kind
+from knative.local.errors import BadRequest, TooLarge, UnsupportedMedia
+from knative.local.kinds import Kind
 from knative.local.store import Object
 
 MAX_BODY = 3 << 20  # bytes, as in Kubernetes
-MISSING = "the server could not find the requested resource"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What an address names."""
-
-    kind: Kind
-    namespace: str | None
-    name: str = ""
-    sub: str = ""
-
-    @property
-    def everywhere(self) -> bool:
-        """Say whether this is a list over all namespaces, which can only be read."""
-        return self.kind.namespaced and self.namespace is None
-
-
-def target(path: str) -> Target:
-    """Return what a path names, or raise NotFound."""
-    match path.strip("/").split("/"):
-        case ["api", version, *rest] if rest:
-            group = ""
-        case ["apis", group, version, *rest] if rest:
-            pass
-        case _:
-            raise NotFound(MISSING)
-    match rest:
-        case ["namespaces", namespace, plural, *names] if (group, plural) != ("", "status"):
-            return _checked(BY_PATH.get((group, version, plural)), namespace, names)
-        case [plural, *names]:
-            return _checked(BY_PATH.get((group, version, plural)), None, names)
-    raise NotFound(MISSING)
-
-
-def _checked(kind: Kind | None, namespace: str | None, names: list[str]) -> Target:
-    name, sub, *more = [*names, "", ""]
-    if kind is None or any(more) or (namespace is not None) > kind.namespaced:
-        raise NotFound(MISSING)
-    known = {"": True, "status": kind.has_status, "log": kind.kind == "Pod"}
-    if not known.get(sub) or (name and kind.namespaced and namespace is None):
-        raise NotFound(MISSING)
-    return Target(kind, namespace, name, sub)
-
-
-def call(request: Request, named: Target) -> Call:
+def call(kind: Kind, request: Request, *, status: bool = False) -> Call:
     """Return the write that a request asks for."""
     query = request.query_params
     validation = query.get("fieldValidation", "Warn")
@@ -71,14 +27,14 @@ def call(request: Request, named: Target) -> Call:
         raise BadRequest(f"dryRun: {dry_run} is not All")
     agent = request.headers.get("user-agent", "unknown").split("/")[0]
     return Call(
-        named.kind,
-        named.namespace or "",
-        named.name,
-        named.sub == "status",
-        query.get("fieldManager") or agent,
-        validation == "Strict",
-        bool(dry_run),
-        query.get("force") == "true",
+        kind,
+        request.path_params.get("namespace", ""),
+        request.path_params.get("name", ""),
+        status=status,
+        manager=query.get("fieldManager") or agent,
+        strict=validation == "Strict",
+        dry_run=bool(dry_run),
+        force=query.get("force") == "true",
     )
 
 

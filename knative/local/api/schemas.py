@@ -1,16 +1,16 @@
-"""Field names and types, as Knative's own CustomResourceDefinitions give them.
+"""Field names and types, as the kind's schema in kinds.json gives them.
 
-`schemas.json` is generated from those files (see README). A field that the schema does not know is
-dropped, and refused under `fieldValidation=Strict`, as a cluster does; a wrong type is always
-refused. Defaults of the schema are filled in.
+A field that the schema does not know is dropped, and refused under `fieldValidation=Strict`, as a
+cluster does; a wrong type is always refused. Defaults of the schema are filled in.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from typing import Any
+
+from knative.local.kinds import BY_KIND
 
 Schema = Mapping[str, Any]
 
@@ -39,7 +39,6 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "object": (dict,),
     "array": (list,),
-    "any": (object,),
 }
 
 
@@ -52,25 +51,23 @@ class Findings:
 
 
 @cache
-def schemas() -> dict[str, Schema]:
-    """Return the schema of every kind."""
-    text = files(__package__).joinpath("schemas.json").read_text(encoding="utf-8")
-    parsed: dict[str, dict[str, Any]] = json.loads(text)
-    for schema in parsed.values():
-        schema["properties"] |= {"apiVersion": _TEXT, "kind": _TEXT, "metadata": META}
-    return dict(parsed)
+def schema_of(kind: str) -> Schema:
+    """Return the whole schema of a kind, with what every kind has."""
+    own = BY_KIND[kind].schema
+    common = {"apiVersion": _TEXT, "kind": _TEXT, "metadata": META}
+    return {**own, "properties": {**own["properties"], **common}}
 
 
 def check(obj: dict[str, Any]) -> Findings:
     """Drop unknown fields and nulls from `obj` in place, fill defaults, and report."""
     found = Findings()
-    _fields(obj, schemas()[obj["kind"]], "", found)
+    _fields(obj, schema_of(obj["kind"]), "", found)
     return found
 
 
 def _value(value: Any, schema: Schema, path: str, found: Findings) -> None:
-    kinds = ["integer", "string"] if schema.get(_EITHER) else [schema.get("type", "any")]
-    if not any(_is(value, kind) for kind in kinds):
+    kinds = ["integer", "string"] if schema.get(_EITHER) else [schema["type"]]
+    if not any(type(value) in TYPES[kind] for kind in kinds):  # exactly: a bool is no integer
         found.wrong.append((f"must be of type {' or '.join(kinds)}: {json.dumps(value)}", path))
     elif isinstance(value, dict):
         _fields(value, schema, path, found)
@@ -104,9 +101,3 @@ def _complete(obj: dict[str, Any], schema: Schema, path: str, found: Findings) -
     for name in schema.get("required", ()):
         if name not in obj:
             found.wrong.append(("Required value", f"{path}.{name}".lstrip(".")))
-
-
-def _is(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind in ("boolean", "any")
-    return isinstance(value, TYPES[kind])

@@ -64,7 +64,7 @@ def for_replace(call: Call, old: Object, body: Any) -> Object:
     check_preconditions(old, {"uid": meta.get("uid")})
     meta |= {k: before[k] for k in ("uid", "creationTimestamp", "generation")}
     if not meta.get("resourceVersion"):
-        if call.kind.group.endswith("knative.dev"):  # custom resources have no unconditional update
+        if call.kind.custom:  # these have no unconditional update
             raise invalid(call.kind, obj, [(_UNVERSIONED, "metadata.resourceVersion")])
         meta["resourceVersion"] = before["resourceVersion"]
     return _with_status(call, old, obj)

@@ -1,45 +1,44 @@
-"""Objects as the rows that `kubectl get` prints; pure, `now` is an argument.
+"""Objects as the rows that `kubectl get` prints; pure, `now` is an argument."""
 
-Paths are those of kinds.py: dotted, `conditions[Ready]` picks by type, `labels[key]` and `list[0]`
-index, `data#` counts, and a name with `@` is one of the few columns that need more than a path.
-"""
-
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from knative.local.kinds import Kind
+import jmespath
+from jmespath import exceptions, functions
+
+from knative.local.kinds import Column, Kind
 
 Object = Mapping[str, Any]
 
-_STEP = re.compile(r"(?P<name>[^.\[\]]+)(?:\[(?P<index>[^\]]+)\])?")
+NAME = Column("Name", "metadata.name", "string")
 _UNITS = (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def table(kind: Kind, objects: Sequence[Object], meta: Object, now: datetime) -> dict[str, Any]:
     """Return a meta.k8s.io/v1 Table."""
-    columns = [("Name", "metadata.name"), *kind.columns]
+    columns = (NAME, *kind.columns)
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": dict(meta),
-        "columnDefinitions": [_column(name) for name, _ in columns],
+        "columnDefinitions": [_definition(column) for column in columns],
         "rows": [
-            {"cells": [cell(obj, path, now) for _, path in columns], "object": _partial(obj)}
+            {"cells": [cell(obj, column, now) for column in columns], "object": _partial(obj)}
             for obj in objects
         ],
     }
 
 
-def cell(obj: Object, path: str, now: datetime) -> Any:
+def cell(obj: Object, column: Column, now: datetime) -> Any:
     """Return one printed value; what is not there prints as nothing."""
-    if path in _SPECIAL:
-        return _SPECIAL[path](obj, now)
-    counted = path.endswith("#")
-    value = _value(obj, path.rstrip("#"))
-    if counted:
-        return len(value or ())
+    try:
+        value = _compiled(column.path).search(obj, _OPTIONS)
+    except exceptions.JMESPathTypeError:  # an object that says little, or something odd
+        value = None
+    if column.type == "date":
+        return age(value, now)
     return "" if value is None else value
 
 
@@ -55,46 +54,20 @@ def age(text: str | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
-def _value(obj: Object, path: str) -> Any:
-    value: Any = obj
-    for step in _STEP.finditer(path):
-        value = value.get(step["name"]) if isinstance(value, Mapping) else None
-        if step["index"] is not None:
-            value = _index(value, step["index"])
-    return value
+class _Functions(functions.Functions):  # type: ignore[misc] # jmespath ships no types
+    @functions.signature({"types": ["string"]})  # type: ignore[untyped-decorator] # as above
+    def _func_lower(self, text: str) -> str:
+        return text.lower()
 
 
-def _index(value: Any, index: str) -> Any:
-    if isinstance(value, Mapping):
-        return value.get(index)
-    items: Sequence[Any] = value or ()
-    if index.isdigit():
-        return items[int(index)] if int(index) < len(items) else None
-    return next((item for item in items if item.get("type") == index), None)
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+_compiled = cache(jmespath.compile)
 
 
-def _pod_ready(obj: Object, _now: datetime) -> str:
-    states = (obj.get("status") or {}).get("containerStatuses") or []
-    ready = sum(1 for s in states if s.get("ready"))
-    return f"{ready}/{len((obj.get('spec') or {}).get('containers') or [])}"
-
-
-def _involved(obj: Object, _now: datetime) -> str:
-    involved = obj.get("involvedObject") or {}
-    return f"{str(involved.get('kind', '')).lower()}/{involved.get('name', '')}"
-
-
-_SPECIAL: Mapping[str, Callable[[Object, datetime], str]] = {
-    "@age": lambda obj, now: age(obj["metadata"].get("creationTimestamp"), now),
-    "@seen": lambda obj, now: age(obj.get("lastTimestamp"), now),
-    "@pod": _pod_ready,
-    "@object": _involved,
-}
-
-
-def _column(name: str) -> dict[str, Any]:
-    form = "name" if name == "Name" else ""
-    return {"name": name, "type": "string", "format": form, "description": name, "priority": 0}
+def _definition(column: Column) -> dict[str, Any]:
+    form = "name" if column == NAME else ""
+    said = {"name": column.name, "type": column.type, "priority": column.priority}
+    return {**said, "format": form, "description": column.name}
 
 
 def _partial(obj: Object) -> dict[str, Any]:
