@@ -18,7 +18,8 @@ class ModelSynced:
     """A release is verified and complete in the model cache.
 
     `uri` is where it came from (`s3://bucket/models/name-v1.1.0`), `digest` is `sha256:<hex>` over
-    its file list, `service` the Knative Service that serves it. `requested` is true when a person
+    its file list, `service` the Knative Service that serves it, "" for a release that is rolled out
+    nowhere. `requested` is true when a person
     named this version, so that an older one may roll out too.
     """
 

@@ -86,6 +86,8 @@ async def requested_version(target: Target, folder: str) -> Manifest:
 
 async def wait(target: Target, manifest: Manifest, seconds: float, say: Say) -> Ending:
     """Wait until the model's Service runs it, or has decided not to."""
+    if not manifest.service:
+        return Ending(manifest.folder, "", ok=True, why="names no Service, so nothing rolls out")
     deadline = time.monotonic() + seconds
     seen = ""
     while True:

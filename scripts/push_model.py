@@ -66,6 +66,8 @@ def _send(folder: Path, store: ModelStore, manifest: Manifest) -> int:
         print(f"{outcome.uri} is published already, with this very digest: nothing to do.")
     else:
         print(f"Published {outcome.uri} ({mebibytes(outcome.sent)} sent).")
+    if not manifest.service:
+        print("It names no Service, so nothing rolls out; who wants it is told its digest.")
     return 0
 
 

@@ -38,7 +38,8 @@ class FileEntry:
 class Manifest:
     """`model_config.json`: which model, who serves it, and every file of it.
 
-    `service` is the Knative Service, `golden` the path of the golden set, `metrics` what was
+    `service` is the Knative Service that a new version is rolled out to, "" for a model that others
+    name by its digest. `golden` is the path of the golden set, `metrics` what was
     measured before publishing, `created_at` an RFC 3339 time.
     """
 
@@ -77,7 +78,7 @@ class Manifest:
             "version": str(self.version),
             "task": self.task,
             "framework": self.framework,
-            "service": self.service,
+            "service": self.service or None,
             "labels": dict(self.labels),
             "files": [_file_json(entry) for entry in self.files],
             "digest": self.digest,
@@ -146,7 +147,7 @@ def build(head: Mapping[str, Any], files: Sequence[FileEntry], created_at: str) 
         version=_version(head),
         task=_text(head, "task"),
         framework=_text(head, "framework"),
-        service=_name(head, "service"),
+        service=_name(head, "service") if head.get("service") is not None else "",
         files=tuple(sorted(files, key=lambda entry: entry.path)),
         labels=_labels(head),
         golden=_text(head, "golden") if head.get("golden") is not None else None,
@@ -156,8 +157,8 @@ def build(head: Mapping[str, Any], files: Sequence[FileEntry], created_at: str) 
     )
 
 
-_REQUIRED = ("schema", "name", "version", "task", "framework", "service")
-_OPTIONAL = ("labels", "golden", "metrics")
+_REQUIRED = ("schema", "name", "version", "task", "framework")
+_OPTIONAL = ("service", "labels", "golden", "metrics")
 
 
 def _check_golden(manifest: Manifest) -> None:

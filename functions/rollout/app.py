@@ -70,12 +70,10 @@ async def handle(event: CloudEvent, rollout: Rollout) -> CloudEvent | None:
 
 
 async def _synced(event: CloudEvent, rollout: Rollout) -> None:
-    try:
-        model = unwrap(event)
-    except MalformedEvent as error:
-        raise api.BadRequest(str(error)) from error
-    if not isinstance(model, ModelSynced):
-        raise api.BadRequest(f"{event.type} does not carry a synced model")
+    model = _model(event)
+    if not model.service:
+        _LOG.info("%s %s: names no Service, nothing to roll out", model.name, model.version)
+        return
     trace = event.extensions.get("traceparent", "")
     for _ in range(_TRIES):
         service = await rollout.kube.get(SERVICES, model.service)
@@ -89,6 +87,16 @@ async def _synced(event: CloudEvent, rollout: Rollout) -> None:
             continue
         return
     raise api.Unavailable(f"{model.service} is being written by others")
+
+
+def _model(event: CloudEvent) -> ModelSynced:
+    try:
+        model = unwrap(event)
+    except MalformedEvent as error:
+        raise api.BadRequest(str(error)) from error
+    if not isinstance(model, ModelSynced):
+        raise api.BadRequest(f"{event.type} does not carry a synced model")
+    return model
 
 
 function: Function[Rollout] = Function(

@@ -26,7 +26,7 @@ def run(report: Report, options: Options) -> None:
     found = {size: scale_day.days(size, facts, options.seed) for size in SIZES}
     _tell(report, found)
     for size, lived in found.items():
-        first = scale_breaks.told(lived.warmed.peak, facts, manifests())
+        first = scale_breaks.told(lived.warmed.peak, facts, manifests("production"))
         report.row(questions_a_day=_size(size), breaks_first=first)
     _goals(report, found)
     if given.svg:
@@ -41,7 +41,8 @@ def _tell(report: Report, found: Found) -> None:
     for size, lived in found.items():
         _latency(report, size, "with warm-up", lived.warmed)
         _latency(report, size, "without", lived.plain)
-        _latency(report, size, "manifests' targets", lived.manifests)
+        _latency(report, size, "production's targets", lived.production)
+        _latency(report, size, "base's targets", lived.base)
 
 
 def _arguments(options: Options) -> argparse.Namespace:
@@ -68,7 +69,8 @@ def _cost(report: Report, size: float, lived: Days) -> None:
         questions_a_day=_size(size),
         core_seconds=lived.warmed.core_seconds,
         without_warm_up=lived.plain.core_seconds,
-        manifests_targets=lived.manifests.core_seconds,
+        targets_of_production=lived.production.core_seconds,
+        targets_of_base=lived.base.core_seconds,
         always_on=lived.always_on,
         to_always_on=lived.warmed.core_seconds / lived.always_on,
     )
@@ -92,13 +94,10 @@ def _goals(report: Report, found: Found) -> None:
         report.at_most(f"{_size(size)} a day: cores, to always on", cost, 1.0, "times")
         late = lived.warmed.percentiles[2] / lived.plain.percentiles[2]
         report.at_most(f"{_size(size)} a day: p99, to that without warm-up", late, 1.01, "times")
-        late = lived.manifests.percentiles[2] / lived.warmed.percentiles[2]
-        report.at_most(
-            f"{_size(size)} a day: p99 by the manifests' targets, to that by rate",
-            late,
-            1.5,
-            "times",
-        )
+        for name, day in (("production", lived.production), ("base", lived.base)):
+            late = day.percentiles[2] / lived.warmed.percentiles[2]
+            goal = f"{_size(size)} a day: p99 by {name}'s targets, to that by a core's own rate"
+            report.at_most(goal, late, 1.5, "times")
 
 
 def _drawn(found: Found) -> str:
@@ -106,13 +105,13 @@ def _drawn(found: Found) -> str:
     cost = {
         "warmed up": [days.warmed.core_seconds for days in lived],
         "without": [days.plain.core_seconds for days in lived],
-        "manifests' targets": [days.manifests.core_seconds for days in lived],
+        "base's targets": [days.base.core_seconds for days in lived],
         "always on": [days.always_on for days in lived],
     }
     latency = {
         "p99, warmed up": [days.warmed.percentiles[2] for days in lived],
         "without": [days.plain.percentiles[2] for days in lived],
-        "manifests' targets": [days.manifests.percentiles[2] for days in lived],
+        "base's targets": [days.base.percentiles[2] for days in lived],
         "p50, warmed up": [days.warmed.percentiles[0] for days in lived],
     }
     panels = {"core seconds a day": cost, "seconds a question": latency}

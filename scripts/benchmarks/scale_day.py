@@ -36,15 +36,16 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """The same questions three times, and what always-on Deployments cost in core seconds.
+    """The same questions four times, and what always-on Deployments cost in core seconds.
 
     With and without warm-up, scaled by requests a second as one core does them; and warmed up, but
-    scaled by requests at once, as the manifests say.
+    scaled by the targets of the overlay `production`, and of `base`: those are requests at once.
     """
 
     warmed: Day
     plain: Day
-    manifests: Day
+    production: Day
+    base: Day
     always_on: float
 
 
@@ -54,10 +55,14 @@ def days(a_day: float, facts: Facts, seed: int) -> Days:
     questions = drawn(a_day, expected(a_day, office()), rng)
     awake = kept(a_day, questions, BUDGET, rng)
     warmed, plain = facts.functions(warmed=True), facts.functions(warmed=False)
+    production, base = (
+        facts.functions(warmed=True, targets=manifests(overlay)) for overlay in ("production", "")
+    )
     return Days(
         _day(questions, warmed, awake, rng),
         _day(questions, plain, None, rng),
-        _day(questions, facts.functions(warmed=True, targets=manifests()), awake, rng),
+        _day(questions, production, awake, rng),
+        _day(questions, base, awake, rng),
         sum(_always_on(questions, function) for function in warmed),
     )
 

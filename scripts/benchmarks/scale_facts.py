@@ -5,7 +5,7 @@ those commands write. Only `pod_seconds` was never measured: there was no cluste
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,18 +55,21 @@ class Facts:
         )
 
 
-def manifests() -> Targets:
-    """Return the targets that the manifests give."""
-    found = {name: _annotations(name) for name in ("inference", "ner")}
+def manifests(overlay: str = "") -> Targets:
+    """Return the targets that `base` gives, or an overlay on top of it."""
+    folders = ["base", *([f"overlays/{overlay}"] if overlay else [])]
+    found = {name: _annotations(name, folders) for name in ("inference", "ner")}
     return {
         name: Target(float(said[f"{_PREFIX}target"]), said.get(f"{_PREFIX}metric") == "rps")
         for name, said in found.items()
     }
 
 
-def _annotations(name: str) -> dict[str, str]:
-    manifest = yaml.safe_load((ROOT / "knative" / "base" / f"{name}.yaml").read_text())
-    annotations: dict[str, str] = manifest["spec"]["template"]["metadata"]["annotations"]
+def _annotations(name: str, folders: Iterable[str]) -> dict[str, str]:
+    annotations: dict[str, str] = {}
+    for folder in folders:
+        manifest = yaml.safe_load((ROOT / "knative" / folder / f"{name}.yaml").read_text())
+        annotations |= manifest["spec"]["template"]["metadata"]["annotations"]
     return annotations
 
 

@@ -100,10 +100,17 @@ def test_what_breaks_first_is_what_a_growing_load_meets_first() -> None:
 
 
 def test_the_manifests_targets_are_read() -> None:
-    assert {name: target.value > 0 for name, target in manifests().items()} == {
-        "inference": True,
-        "ner": True,
+    assert {name: target.by_rate for name, target in manifests().items()} == {
+        "inference": False,
+        "ner": False,
     }
+
+
+def test_production_asks_no_replica_for_more_than_a_core_does() -> None:
+    targets, facts = manifests("production"), Facts()
+    for name, seconds in (("inference", facts.question_seconds), ("ner", facts.ner_seconds)):
+        assert targets[name].by_rate
+        assert 0.8 < targets[name].value * seconds <= 1.0
 
 
 def test_measured_files_replace_the_defaults(tmp_path: Path) -> None:

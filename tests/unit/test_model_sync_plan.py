@@ -120,3 +120,10 @@ def test_digests_of_routed_and_tagged_revisions_and_of_templates_are_in_use() ->
     revisions = [serves(f"d{number}", name=f"ner-{number}") for number in range(4)]
     bare = {"spec": {"template": {"spec": {"containers": [{}]}}}}
     assert named_digests([service, bare], revisions) == {"next", "d1", "d2"}
+
+
+def test_a_digest_in_a_containers_environment_is_in_use() -> None:
+    digest = "sha256:" + "c" * 64
+    env = [{"name": "ANSWERER_DIGEST", "value": digest}, {"name": "OTHER", "value": "sha256:no"}]
+    template = {"spec": {"containers": [{"env": [*env, {"name": "KEY", "valueFrom": {}}]}]}}
+    assert named_digests([{"spec": {"template": template}}], []) == {digest}

@@ -1,6 +1,7 @@
 """The models commands: where they look, what they make of what they see, when they stop waiting."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from scripts.cli import app
 from scripts.environment import load_platform_env
 from scripts.model_records import records, serving
 from scripts.model_resync import wait
+from scripts.models_view import lines
 from scripts.progress import Bar
 from scripts.target import Target
 
@@ -137,6 +139,12 @@ async def test_waiting_ends_when_the_service_serves_the_digest_or_has_refused_it
     assert len(said) == len(set(said))
 
 
+async def test_nobody_waits_for_a_model_that_names_no_service() -> None:
+    nowhere = Target(None, None, "")  # type: ignore[arg-type] # not asked
+    ending = await wait(nowhere, replace(MANIFEST, service=""), 30, print)
+    assert (ending.ok, ending.why) == (True, "names no Service, so nothing rolls out")
+
+
 def test_the_callers_environment_wins_over_the_platforms(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("AWS_ENDPOINT_URL=http://laptop\nAWS_ACCESS_KEY_ID=a=b\n")
     mine = {"AWS_ENDPOINT_URL": "http://mine", "MARKETRESEARCH_DATA": str(tmp_path)}
@@ -161,6 +169,20 @@ def test_verifying_an_empty_cache_finds_nothing_wrong(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["models", "verify", "--cache", str(tmp_path), "--json"])
     assert shown.exit_code == 0
     assert json.loads(shown.output) == {"cache": str(tmp_path), "damaged": {}}
+
+
+def test_a_cache_that_is_not_there_was_not_verified(tmp_path: Path) -> None:
+    missing = str(tmp_path / "typing-error")
+    shown = CliRunner().invoke(app, ["models", "verify", "--cache", missing])
+    assert (shown.exit_code, missing in shown.stderr) == (1, True)
+
+
+def test_the_list_cuts_nothing_however_narrow_the_terminal() -> None:
+    promoted = serving(service(NEW, PROMOTED, None), REVISIONS)
+    head, line = lines(records([MANIFEST], [promoted], {"ner-v1.1.0"}))
+    assert line.split("   ")[0] == "ner"
+    assert line.endswith("ner-2 100 %   pinned")
+    assert head.index("SERVES") == line.index("ner-2")
 
 
 def test_a_bar_that_is_no_terminal_draws_one_line(capsys: pytest.CaptureFixture[str]) -> None:

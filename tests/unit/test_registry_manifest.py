@@ -55,6 +55,12 @@ def test_a_manifest_reads_back_as_it_was_written() -> None:
     assert manifest.size == 3
 
 
+def test_a_release_may_name_no_service() -> None:
+    head = {name: value for name, value in document().items() if name != "service"}
+    assert parse(head).service == ""
+    assert parse(parse(head).to_bytes()) == parse(head)
+
+
 def test_the_digest_does_not_depend_on_the_order_of_files() -> None:
     files = [entry("a.json"), entry("b/c.json")]
     assert parse(document(files=files)).digest == parse(document(files=files[::-1])).digest

@@ -4,6 +4,7 @@ Each test says how it ends, and what callers saw meanwhile.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,13 @@ async def test_a_policy_that_makes_no_sense_is_said_and_nothing_is_done(tmp_path
 async def test_a_model_for_a_service_that_is_not_there_is_not_swallowed(world: World) -> None:
     with pytest.raises(NotFound):
         await world.event(synced("sha256:" + "a" * 64, "1.0.0"))
+
+
+async def test_a_model_that_names_no_service_is_acknowledged(world: World) -> None:
+    before = len(world.api.traffic_writes)
+    await world.event(replace(synced("sha256:" + "a" * 64, "1.0.0"), service=""))
+    assert len(world.api.traffic_writes) == before
+    assert not world.api.kind("services")
 
 
 async def gone_for_a_minute(world: World) -> None:
