@@ -19,7 +19,7 @@ from knative.local import api, s3, serving, serving_plane
 from knative.local.api.kubeconfig import load_token
 from knative.local.eventing import run as eventing
 from knative.local.instance import Platform
-from knative.local.processes import server_port, sweep
+from knative.local.processes import kept_port, server_port, sweep
 from knative.local.store import Store
 
 
@@ -58,28 +58,16 @@ async def run(options: Options) -> None:
 
 
 def _compose(data: Path, port: int) -> Platform:
-    before = _ports_before(data)
-    gateway = usable_port(port)
-    platform = Platform(
+    return Platform(
+        gateway_port=usable_port(port),
         store=Store(data / "store.db"),
         data=data,
-        gateway_port=gateway,
-        api_port=server_port(before.get("api", 0)),
+        # Whoever holds a kubeconfig finds the API at the same place after a restart.
+        api_port=kept_port(data / "run" / "api.port"),
         ingress_port=server_port(),
         activator_port=server_port(),
         token=load_token(data),
     )
-    # Whoever holds a kubeconfig finds the API at the same place after a restart.
-    (data / "run" / "ports.json").write_text(json.dumps({"api": platform.api_port}))
-    return platform
-
-
-def _ports_before(data: Path) -> dict[str, int]:
-    try:
-        ports: dict[str, int] = json.loads((data / "run" / "ports.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return ports
 
 
 def usable_port(port: int) -> int:

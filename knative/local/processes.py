@@ -9,12 +9,13 @@ import asyncio
 import ctypes
 import itertools
 import json
+import logging
 import os
 import random
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import IO, Protocol
 
 import psutil
 
+log = logging.getLogger(__name__)
 _SERVER_PORTS = itertools.cycle(random.sample(range(20_000, 30_000), 10_000))
 MARK = "KNATIVE_LOCAL_DATA"
 _PR_SET_PDEATHSIG = 1
@@ -116,6 +118,25 @@ class Process:
             return await self.wait()
 
 
+async def keep_alive(
+    spawn: Spawn, data: Path, output: Path, grace: float, before: Callable[[], None] | None = None
+) -> None:
+    """Keep a server running until cancelled, then end it; `before` is called ahead of each start."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        if before:
+            before()
+        with output.open("ab") as out:
+            process = await Process.start(spawn, data, out)
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await asyncio.shield(process.stop(grace))
+            raise
+        log.error("%s ended with %s, see %s; starting it again", spawn.name, code, output)
+        await asyncio.sleep(0.5)
+
+
 def sweep(data: Path) -> list[int]:
     """Kill what an earlier instance on this data folder left behind; return the pids."""
     killed = []
@@ -154,6 +175,17 @@ def server_port(preferred: int = 0) -> int:
         port = next(_SERVER_PORTS)
         if free_port(port) == port:
             return port
+
+
+def kept_port(note: Path) -> int:
+    """Return the port that is noted in a file, or a new one, which then is, when that is taken."""
+    noted = 0
+    with suppress(OSError, ValueError):
+        noted = int(note.read_text())
+    port = server_port(noted)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(str(port))
+    return port
 
 
 def _started(pid: int) -> float:

@@ -21,7 +21,7 @@ from knative.local.dataplane.clusters import Json, Key
 from knative.local.dataplane.discovery import CLUSTERS, ROUTES, Discovery
 from knative.local.dataplane.routing import Resources
 from knative.local.dataplane.stats import Reading
-from knative.local.processes import Process, Spawn
+from knative.local.processes import Spawn, keep_alive
 
 log = logging.getLogger(__name__)
 
@@ -51,19 +51,8 @@ class Envoy:
 
     async def run(self) -> None:
         """Keep Envoy running until cancelled; it dies with us."""
-        logs = self._data / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        while True:
-            self.discovery.forget()
-            with (logs / "envoy.log").open("ab") as out:
-                process = await Process.start(self._spawn(), self._data, out)
-            try:
-                code = await process.wait()
-            except asyncio.CancelledError:
-                await asyncio.shield(process.stop(grace=0.5))
-                raise
-            log.error("Envoy ended with status %s, see %s; starting it again", code, out.name)
-            await asyncio.sleep(0.5)
+        output = self._data / "logs" / "envoy.log"
+        await keep_alive(self._spawn(), self._data, output, 0.5, before=self.discovery.forget)
 
     async def active(self, port: int) -> int:
         """Return how many requests are at work at a replica."""
