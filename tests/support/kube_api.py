@@ -88,7 +88,7 @@ async def _main(data: Path, port: int) -> None:
     store, token = Store(data / "store.db"), load_token(data)
     write_kubeconfig(data, port, token)
     app = build_app(store, token, data)
-    tls = certificate(data, datetime.now(UTC))
+    tls = certificate(data)
     urls = Urls("localhost", 8080)
     await asyncio.gather(serve(app, port, tls), control(store, urls), namespaces.run(store))
 

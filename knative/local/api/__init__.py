@@ -29,7 +29,7 @@ async def run(platform: Platform) -> None:
     """Serve the API and write the kubeconfig that leads to it, until cancelled."""
     app = build_app(platform.store, platform.token, platform.data)
     write_kubeconfig(platform.data, platform.api_port, platform.token)
-    tls = certificate(platform.data, datetime.now(UTC))
+    tls = certificate(platform.data)
     async with asyncio.TaskGroup() as group:
         group.create_task(serve(app, platform.api_port, tls))
         group.create_task(namespaces.run(platform.store))

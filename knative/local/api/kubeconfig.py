@@ -6,12 +6,10 @@ stays good when the platform starts again.
 
 import base64
 import json
-import os
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 
-from knative.local.api.tls import certificate
+from knative.local.api.tls import certificate, write_private
 
 NAMESPACE = "marketresearch"
 
@@ -20,13 +18,13 @@ def load_token(data: Path) -> str:
     """Return the data directory's bearer token; make it the first time."""
     path = data / "token"
     if not path.exists():
-        _write(path, secrets.token_urlsafe(32))
+        write_private(path, secrets.token_urlsafe(32).encode())
     return path.read_text(encoding="ascii")
 
 
 def write_kubeconfig(data: Path, api_port: int, token: str) -> Path:
     """Write the person's kubeconfig."""
-    authority = certificate(data, datetime.now(UTC))[0].read_bytes()
+    authority = certificate(data)[0].read_bytes()
     cluster = {
         "server": f"https://127.0.0.1:{api_port}",
         "certificate-authority-data": base64.b64encode(authority).decode(),
@@ -41,7 +39,7 @@ def write_kubeconfig(data: Path, api_port: int, token: str) -> Path:
         "contexts": [{"name": "local", "context": context}],
     }
     path = data / "kubeconfig"
-    _write(path, json.dumps(config, indent=2))
+    write_private(path, json.dumps(config, indent=2).encode())
     return path
 
 
@@ -53,14 +51,5 @@ def of_namespace(persons: Path, namespace: str) -> Path:
         return persons
     entry["context"]["namespace"] = namespace
     path = persons.parent / "run" / f"kubeconfig-{namespace}"
-    _write(path, json.dumps(config, indent=2))
+    write_private(path, json.dumps(config, indent=2).encode())
     return path
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a private file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    temporary.replace(path)
