@@ -9,20 +9,20 @@ ApiFailure
 ├── AlreadyExists 409
 ├── Conflict 409          somebody else wrote first, or owns a field
 ├── Expired 410           the watch or list starts before what is remembered
-├── TooLarge 413
-├── UnsupportedMedia 415
-└── Invalid 422           the patch does not apply
+├── RequestEntityTooLarge 413
+├── UnsupportedMediaType 415
+├── Invalid 422           the patch does not apply
+└── InternalError 500
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
 class ApiFailure(Exception):
-    """What a Kubernetes `Status` says: code, reason, message and details."""
+    """What a Kubernetes `Status` says: code, message and details; the class's name is the reason."""
 
-    code: ClassVar[int] = 500
-    reason: ClassVar[str] = "InternalError"
+    code: ClassVar[int]
 
     def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class ApiFailure(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            "reason": type(self).__name__,
             "code": self.code,
         }
         if self.details:
@@ -49,79 +49,69 @@ class BadRequest(ApiFailure):
     """The request makes no sense, or validation refused the object."""
 
     code = 400
-    reason = "BadRequest"
 
 
 class Unauthorized(ApiFailure):
     """No bearer token, or a wrong one."""
 
     code = 401
-    reason = "Unauthorized"
 
 
 class Forbidden(ApiFailure):
     """What is asked for is right, but not here or not now."""
 
     code = 403
-    reason = "Forbidden"
 
 
 class NotFound(ApiFailure):
     """No such object, or no such resource type."""
 
     code = 404
-    reason = "NotFound"
 
 
 class MethodNotAllowed(ApiFailure):
     """The path exists; the verb does not."""
 
     code = 405
-    reason = "MethodNotAllowed"
 
 
 class AlreadyExists(ApiFailure):
     """Create of a name that is taken."""
 
     code = 409
-    reason = "AlreadyExists"
 
 
 class Conflict(ApiFailure):
     """A stale resourceVersion, or a field that another manager owns."""
 
     code = 409
-    reason = "Conflict"
 
 
 class Expired(ApiFailure):
     """The wanted resourceVersion is older than the remembered history: list again."""
 
     code = 410
-    reason = "Expired"
 
 
-class TooLarge(ApiFailure):
+class RequestEntityTooLarge(ApiFailure):
     """The body is over the limit."""
 
     code = 413
-    reason = "RequestEntityTooLarge"
 
 
-class UnsupportedMedia(ApiFailure):
+class UnsupportedMediaType(ApiFailure):
     """A content type that no verb of this path understands."""
 
     code = 415
-    reason = "UnsupportedMediaType"
 
 
 class Invalid(ApiFailure):
     """Well-formed, but it does not apply to this object."""
 
     code = 422
-    reason = "Invalid"
 
 
-def causes(fields: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    """Make `details` of (reason, message, field) triples."""
-    return {"causes": [{"reason": r, "message": m, "field": f} for r, m, f in fields]}
+class InternalError(ApiFailure):
+    """Not the client's fault."""
+
+    code = 500

@@ -8,7 +8,7 @@ import pytest
 from knative.local.api import patches, protobuf
 from knative.local.api.selectors import field_selector, label_selector
 from knative.local.api.table import age, table
-from knative.local.errors import BadRequest, Invalid, UnsupportedMedia
+from knative.local.errors import BadRequest, Invalid, UnsupportedMediaType
 from knative.local.kinds import BY_KIND
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -49,7 +49,7 @@ def test_strategic_patches_are_for_kubernetes_own_kinds_and_known_directives() -
     assert changed["data"] == {"a": "1", "b": "2"}
     with pytest.raises(BadRequest, match=r"\$patch"):
         patches.patched(BY_KIND["ConfigMap"], config_map, {"data": {"$patch": "replace"}}, how)
-    with pytest.raises(UnsupportedMedia):
+    with pytest.raises(UnsupportedMediaType):
         patches.patched(BY_KIND["Service"], {"kind": "Service"}, {}, how)
 
 

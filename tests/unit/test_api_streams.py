@@ -1,14 +1,18 @@
 """Watches over the API, and logs that are cut while they are followed."""
 
+import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from knative.local.api import streams
+from knative.local.api import build_app, streams
+from knative.local.asgi import serve
 from knative.local.kinds import BY_KIND
+from knative.local.processes import server_port
 from knative.local.store import Store
 
 Object = dict[str, Any]
@@ -80,3 +84,31 @@ def test_the_last_lines_of_a_log(tmp_path: Path, count: int | None, tail: bytes)
     log = tmp_path / "p.log"
     log.write_bytes(b"a\nb\nc")
     assert log.read_bytes()[streams.last_lines(log, count) :] == tail
+
+
+async def test_an_open_watch_ends_quietly_with_the_platform(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own, port = asyncio.all_tasks(), server_port()
+    serving = asyncio.create_task(serve(build_app(Store(tmp_path / "s"), "t", tmp_path), port))
+    async with asyncio.timeout(20):
+        reader, writer = await connected(port)
+        writer.write(b"GET /api/v1/namespaces?watch=1 HTTP/1.1\r\nHost: a\r\n")
+        writer.write(b"Authorization: Bearer t\r\n\r\n")
+        await reader.readuntil(b'"ADDED"')
+        serving.cancel()
+        await asyncio.wait([serving])
+        for task in asyncio.all_tasks() - own:  # as asyncio.run does at its end
+            task.cancel()
+        await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    while True:
+        try:
+            return await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.02)

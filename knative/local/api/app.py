@@ -16,13 +16,13 @@ from starlette.authentication import AuthenticationBackend, AuthenticationError
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from knative.local.api import discovery, reading, requests, streams
 from knative.local.api.objects import Objects
 from knative.local.api.shape import Call
-from knative.local.errors import ApiFailure, MethodNotAllowed, NotFound, Unauthorized
+from knative.local.errors import ApiFailure, InternalError, MethodNotAllowed, NotFound, Unauthorized
 from knative.local.kinds import KINDS, Kind
 from knative.local.store import Object
 
@@ -73,7 +73,7 @@ class Api:
             render = reading.renderer(kind, request, self.objects.clock())
             wanted = reading.watch(kind, namespace, query, render)
             lines = streams.watch(self.objects.store, wanted)
-            return StreamingResponse(lines, media_type="application/json")
+            return streams.Stream(lines, media_type="application/json")
         page = reading.page(self.objects.store, kind, namespace, query)
         return JSONResponse(reading.listing(kind, page, request, self.objects.clock()))
 
@@ -121,7 +121,7 @@ class Api:
         def alive() -> bool:
             return following and streams.running(self.objects.store, namespace, name)
 
-        return StreamingResponse(streams.follow(path, start, alive), media_type="text/plain")
+        return streams.Stream(streams.follow(path, start, alive), media_type="text/plain")
 
 
 def build(api: Api, token: str) -> Starlette:
@@ -136,7 +136,7 @@ def build(api: Api, token: str) -> Starlette:
         ApiFailure: _refused,
         404: _always(NotFound("the server could not find the requested resource")),
         405: _always(MethodNotAllowed("the server does not allow this method on the resource")),
-        500: _always(ApiFailure("an internal error; the platform's log has it")),
+        500: _always(InternalError("an internal error; the platform's log has it")),
     }
     return Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
 

@@ -9,7 +9,7 @@ from typing import Any
 import jsonpatch
 import jsonpointer
 
-from knative.local.errors import BadRequest, Invalid, UnsupportedMedia
+from knative.local.errors import BadRequest, Invalid, UnsupportedMediaType
 from knative.local.kinds import Kind
 
 Object = dict[str, Any]
@@ -29,7 +29,7 @@ def patched(kind: Kind, old: Object, body: Any, how: str) -> Object:
         return dict(merge_patch(old, body))
     if how == STRATEGIC and not kind.custom:
         return strategic_patch(old, body)
-    raise UnsupportedMedia(
+    raise UnsupportedMediaType(
         "the body of the request was in an unknown format - accepted media types include: "
         "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
     )

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from knative.local.api import protobuf
 from knative.local.api.shape import Call
-from knative.local.errors import BadRequest, TooLarge, UnsupportedMedia
+from knative.local.errors import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 from knative.local.kinds import Kind
 from knative.local.store import Object
 
@@ -48,7 +48,7 @@ async def _raw(request: Request) -> bytes:
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MAX_BODY:
-            raise TooLarge(f"the body is over the limit of {MAX_BODY} bytes")
+            raise RequestEntityTooLarge(f"the body is over the limit of {MAX_BODY} bytes")
     return bytes(raw)
 
 
@@ -56,7 +56,7 @@ def _parsed(raw: bytes, kind: str) -> Any:
     if kind == PROTOBUF:
         return protobuf.decode(raw)
     if "json" not in kind and "yaml" not in kind:
-        raise UnsupportedMedia(f"the media type {kind!r} is not supported: send JSON or YAML")
+        raise UnsupportedMediaType(f"the media type {kind!r} is not supported: send JSON or YAML")
     try:
         parsed = yaml.safe_load(raw) if "yaml" in kind else json.loads(raw)
         # YAML knows dates, number keys and shared parts, JSON a NaN: objects are plain JSON.

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
 from knative.local.changes import Change, Subscription
 from knative.local.errors import Expired, NotFound
 from knative.local.kinds import Kind
@@ -22,6 +25,17 @@ LOG_POLL_SECONDS = 0.2
 _CHUNK = 1 << 16
 
 Match = Callable[[Object], bool]
+
+
+class Stream(StreamingResponse):
+    """Such an answer. The platform's end is its end too, and no error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until there is no more, or the platform ends."""
+        try:
+            await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            await send({"type": "http.response.body", "body": b""})  # the last part
 
 
 @dataclass(frozen=True, slots=True)
