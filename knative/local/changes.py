@@ -8,9 +8,9 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from knative.local.errors import Expired
 
@@ -44,7 +44,7 @@ def parse(body: str) -> dict[str, Any]:
     return parsed
 
 
-class Subscription:
+class Subscription(AbstractContextManager["Subscription"]):
     """One listener's queue; writes may come from any thread. Close it by leaving its `with`."""
 
     def __init__(self, changes: "Changes", kinds: Iterable[str]) -> None:
@@ -54,16 +54,7 @@ class Subscription:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
 
-    def __enter__(self) -> Self:
-        """Return the subscription, which listens already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Listen no longer."""
         self._changes.forget(self)
 

@@ -76,7 +76,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db = sqlite3.connect(path, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
@@ -201,40 +201,28 @@ class Store:
         ]
 
     def _commit(self, writes: Sequence[tuple[EventType, Object]]) -> None:
-        """Write, then publish: nobody hears of what is not on disk."""
+        """Write in one transaction, then publish: nobody hears of what is not on disk."""
         changes = []
-        for number, (type_, obj) in enumerate(writes, self._revision + 1):
-            obj["metadata"]["resourceVersion"] = str(number)
-            body = json.dumps(obj, separators=(",", ":"))
-            key = key_of(obj)
-            before = self._of(obj["kind"]).get(key[1:])
-            change = Change(number, type_, obj["kind"], body, before)
-            changes.append((key, change))
-        self._persist(changes)
-        for key, change in changes:
-            self._publish(key, change)
-
-    def _persist(self, changes: Sequence[tuple[Key, Change]]) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            for key, change in changes:
-                if change.type == "DELETED":
+        with self._db:
+            for number, (type_, obj) in enumerate(writes, self._revision + 1):
+                obj["metadata"]["resourceVersion"] = str(number)
+                body, key = json.dumps(obj, separators=(",", ":")), key_of(obj)
+                if type_ == "DELETED":
                     self._db.execute(REMOVE, key)
                 else:
-                    self._db.execute(PUT, (*key, change.body))
-            self._db.execute("UPDATE counter SET revision = ?", (changes[-1][1].revision,))
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+                    self._db.execute(PUT, (*key, body))
+                before = self._of(obj["kind"]).get(key[1:])
+                changes.append((key[1:], Change(number, type_, obj["kind"], body, before)))
+            self._db.execute("UPDATE counter SET revision = ?", (self._revision + len(changes),))
+        for place, change in changes:
+            self._publish(place, change)
 
-    def _publish(self, key: Key, change: Change) -> None:
-        kind, namespace, name = key
-        bodies = self._bodies.setdefault(kind, {})
+    def _publish(self, place: Place, change: Change) -> None:
+        bodies = self._bodies.setdefault(change.kind, {})
         if change.type == "DELETED":
-            bodies.pop((namespace, name), None)
+            bodies.pop(place, None)
         else:
-            bodies[namespace, name] = change.body
+            bodies[place] = change.body
         self._revision = change.revision
         self._changes.publish(change)
 

@@ -5,7 +5,7 @@ An apply that would change another manager's field is a Conflict unless forced. 
 only owner stops applying goes away. Any other write takes the fields that it changes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ Path = tuple[str, ...]
 Owners = dict[tuple[str, str], frozenset[Path]]  # (manager, operation) → fields
 
 _IDENTITY = ("apiVersion", "kind", "status")
-_META = ("labels", "annotations", "ownerReferences", "finalizers")
+_META = {"labels", "annotations", "ownerReferences", "finalizers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,19 @@ def leaves(obj: Mapping[str, Any]) -> dict[Path, Any]:
     found: dict[Path, Any] = {}
     for key, value in obj.items():
         if key == "metadata":
-            kept = {k: v for k, v in value.items() if k in _META}
-            _walk(kept, ("metadata",), found)
+            for name in value.keys() & _META:
+                found |= _walk(value[name], (key, name))
         elif key not in _IDENTITY:
-            _walk(value, (key,), found)
-    found.pop(("metadata",), None)
+            found |= _walk(value, (key,))
     return found
 
 
-def _walk(value: Any, path: Path, found: dict[Path, Any]) -> None:
+def _walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict) and value:
         for key, child in value.items():
-            _walk(child, (*path, key), found)
+            yield from _walk(child, (*path, key))
     else:
-        found[path] = value
+        yield path, value
 
 
 def _take(
@@ -120,28 +119,27 @@ def _conflict(disputed: Owners) -> Conflict:
 
 def _remove(obj: Object, path: Path) -> None:
     """Remove a field, and the maps that it leaves empty."""
-    parents = [obj]
-    for part in path[:-1]:
-        child = parents[-1].get(part)
-        if not isinstance(child, dict):
-            return
-        parents.append(child)
-    for parent, part in zip(reversed(parents), reversed(path), strict=True):
-        parent.pop(part, None)
-        if parent:
-            return
+    key, *rest = path
+    child = obj.get(key)
+    if rest and isinstance(child, dict):
+        _remove(child, tuple(rest))
+    if not rest or child == {}:
+        obj.pop(key, None)
 
 
 def _entries(obj: Object) -> list[Object]:
     return list(obj.get("metadata", {}).get("managedFields") or [])
 
 
+def _key(entry: Object) -> tuple[str, str]:
+    return str(entry.get("manager", "")), str(entry.get("operation", "Update"))
+
+
 def _owners(obj: Object) -> Owners:
     found: Owners = {}
     for entry in _entries(obj):
-        key = (str(entry.get("manager", "")), str(entry.get("operation", "Update")))
         fields = frozenset(_parse(entry.get("fieldsV1"), ()))
-        found[key] = found.get(key, frozenset()) | fields
+        found[_key(entry)] = found.get(_key(entry), frozenset()) | fields
     return found
 
 
@@ -153,22 +151,19 @@ def _parse(fields: Any, path: Path) -> Iterable[Path]:
 
 
 def _with_owners(obj: Object, before: Object, owners: Owners, writer: Writer) -> Object:
-    times = {(e.get("manager"), e.get("operation")): e.get("time") for e in _entries(before)}
-    entries = [
-        {
-            "manager": manager,
-            "operation": operation,
-            "apiVersion": writer.api_version,
-            "time": writer.time
-            if (manager, operation) == writer.key
-            else times.get((manager, operation), writer.time),
-            "fieldsType": "FieldsV1",
-            "fieldsV1": _nest(paths),
-        }
-        for (manager, operation), paths in sorted(owners.items())
-        if paths
+    """Return `obj` with the entries of `before`, their fields as in `owners`, and the writer's new."""
+    entries = {_key(entry): entry for entry in _entries(before)}
+    entries[writer.key] = {
+        "manager": writer.manager,
+        "operation": writer.operation,
+        "apiVersion": writer.api_version,
+        "time": writer.time,
+        "fieldsType": "FieldsV1",
+    }
+    managed = [
+        {**entries[key], "fieldsV1": _nest(paths)} for key, paths in sorted(owners.items()) if paths
     ]
-    return obj | {"metadata": {**obj["metadata"], "managedFields": entries}}
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": managed}}
 
 
 def _nest(paths: Iterable[Path]) -> Object:

@@ -19,13 +19,10 @@ FEATURES = {
 
 def seed(store: Store) -> None:
     """Create what is missing."""
+    head = {"apiVersion": "v1", "kind": "Namespace", "status": {"phase": "Active"}}
     for name in NAMESPACES:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        labels = {"labels": {"kubernetes.io/metadata.name": name}}
-        _create(
-            store,
-            {**namespace, "metadata": {"name": name, **labels}, "status": {"phase": "Active"}},
-        )
+        meta = {"name": name, "labels": {"kubernetes.io/metadata.name": name}}
+        _create(store, {**head, "metadata": meta})
     _features(store)
 
 
