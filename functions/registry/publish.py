@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from functions.registry import golden
 from functions.registry.download import WORKERS
 from functions.registry.errors import (
     ManifestInvalid,
@@ -129,8 +130,11 @@ def _head(folder: Path) -> Mapping[str, Any]:
 
 
 def _paths(folder: Path) -> list[str]:
+    """List the files of a release; what is hidden (`.git`, `.DS_Store`) is not of it."""
     found = []
     for path in folder.rglob("*"):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
         if path.is_symlink():
             raise Refused(f"{path} is a link: a release holds plain files", "link")
         name = path.relative_to(folder).as_posix()
@@ -152,6 +156,9 @@ def _check_parts(folder: Path, manifest: Manifest) -> None:
     }
     if missing := [part for part, present in wanted.items() if not present]:
         raise Refused(f"{folder} lacks {', '.join(missing)}", "incomplete")
+    if manifest.golden and manifest.task in _NEEDS_GOLDEN:
+        examples = golden.parse((folder / manifest.golden).read_bytes())
+        golden.check_labels(examples, labels.values())
 
 
 def _labels(folder: Path) -> Mapping[str, str]:

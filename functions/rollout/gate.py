@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.rollout.golden import Answers, Entity, f1
+from functions.registry.golden import Entity
+from functions.rollout.golden import Answers, f1
 from knative.serving.observation import GoldenResult
 from knative.serving.policy import Policy
 

@@ -5,7 +5,6 @@ Both get the same texts over the same public path as any caller; what passes is 
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,24 +13,16 @@ from typing import Any
 
 import httpx
 
+from functions.registry.golden import Entity, Example, parse
+
 TASK = "token-classification"
 _PATH = "/v1/entities"
 _TRIES = 6
 _PAUSE_SECONDS = 0.2
 
-Entity = tuple[int, int, str]
-
 
 class GoldenUnavailable(Exception):
     """The golden set could not be evaluated this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A text, and the entities that are in it."""
-
-    text: str
-    entities: frozenset[Entity]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +43,12 @@ class Answers:
 
 
 def read(path: Path) -> list[Example]:
-    """Read a golden set, one JSON object a line; raises GoldenUnavailable."""
+    """Read a golden set. Refused when it is none; GoldenUnavailable while the volume does not answer."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [_example(json.loads(line)) for line in lines if line.strip()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        document = path.read_bytes()
+    except OSError as error:
         raise GoldenUnavailable(f"{path.name} cannot be read: {error!r}") from error
+    return parse(document)
 
 
 def f1(wanted: Iterable[frozenset[Entity]], found: Iterable[frozenset[Entity]]) -> float:
@@ -100,10 +91,6 @@ async def _ask(endpoint: Endpoint, texts: list[str]) -> tuple[list[frozenset[Ent
             problem = repr(error)
         await asyncio.sleep(_PAUSE_SECONDS * 2**attempt)
     raise GoldenUnavailable(f"{endpoint.address} did not answer the golden set: {problem}")
-
-
-def _example(raw: dict[str, Any]) -> Example:
-    return Example(str(raw["text"]), _entities(raw["entities"]))
 
 
 def _entities(raw: Iterable[dict[str, Any]]) -> frozenset[Entity]:

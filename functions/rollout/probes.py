@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import httpx
 
 from functions.registry.cache import ModelCache, Release
-from functions.registry.errors import RegistryError
+from functions.registry.errors import Refused, RegistryError
+from functions.registry.golden import Example
 from functions.rollout import gate, golden, shadow
 from functions.rollout.settings import Settings
 from functions.rollout.sources import SourceUnavailable, Wanted, choose
@@ -63,7 +64,10 @@ class Probes:
         try:
             result = await self._golden(seen, state, policy)
         except golden.GoldenUnavailable as error:
+            _LOG.warning("the golden set could not be evaluated: %s", error)
             return Facts(note=str(error))
+        except Refused as error:  # no patience makes it better
+            return Facts(golden=GoldenResult(passed=False, evidence=str(error)))
         facts = await self._canary(seen, state, policy)
         return Facts(golden=result, snapshot=facts.snapshot, note=facts.note)
 
@@ -99,7 +103,7 @@ class Probes:
         return GoldenResult(live.passed, f"{result.evidence}; {live.evidence}")
 
     async def _answers(
-        self, seen: Observation, examples: Sequence[golden.Example], *, alone: bool
+        self, seen: Observation, examples: Sequence[Example], *, alone: bool
     ) -> Both:
         """Ask both; stable has no tag, but the Service's own address is its until the first step."""
         ours = await golden.ask(self._endpoint(_candidate(seen)), examples)

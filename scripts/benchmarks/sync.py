@@ -195,7 +195,7 @@ def _release(server: Server, version: str, size: int, shared: Path | None = None
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"id2label": {"0": "O"}}))
     (folder / "tokenizer.json").write_text("{}")
-    (folder / "golden.jsonl").write_text("{}\n")
+    (folder / "golden.jsonl").write_text('{"text": "a", "entities": []}\n')
     for number in range(SHARDS):
         name = f"model-{number}.safetensors"
         if shared and number:

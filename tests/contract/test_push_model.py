@@ -70,6 +70,7 @@ def test_a_folder_becomes_a_release_of_the_local_platform(
         ("rm model.safetensors onnx/model.onnx", "weights"),
         ("echo {} > config.json", "labels"),
         ("rm golden.jsonl", "golden"),
+        ("echo no > golden.jsonl", "golden set line 1"),
         ("touch weights.bin", "pickle"),
         ("ln -s /etc/passwd linked", "link"),
         ("touch CONFIG.JSON", "clashes"),

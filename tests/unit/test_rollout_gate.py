@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from functions.registry.golden import Entity
 from functions.rollout import gate, golden
 from functions.rollout.gate import Question
-from functions.rollout.golden import Answers, Entity
+from functions.rollout.golden import Answers
 from functions.rollout.probes import in_earnest
 from knative.serving import policy
 from knative.serving.policy import Policy, PolicyInvalid

@@ -6,8 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from functions.registry.errors import Refused
+from functions.registry.golden import Example
 from functions.rollout import golden
-from functions.rollout.golden import Endpoint, Example, GoldenUnavailable
+from functions.rollout.golden import Endpoint, GoldenUnavailable
 
 ORG, PER = (0, 4, "ORG"), (5, 9, "PER")
 SET = [Example("Acme Jane", frozenset({ORG, PER})), Example("none", frozenset())]
@@ -41,10 +43,12 @@ async def test_who_never_answers_rightly_leaves_the_question_open(
             await golden.ask(Endpoint(http, "http://a", 16), SET)
 
 
-def test_a_golden_set_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_a_volume_that_does_not_answer_is_waited_for_and_a_wrong_set_is_not(tmp_path: Path) -> None:
     path = tmp_path / "golden.jsonl"
-    path.write_text('{"text": "a", "entities": [{"start": 0, "end": 1}]}\n')
     with pytest.raises(GoldenUnavailable, match=r"golden\.jsonl"):
+        golden.read(path)
+    path.write_text('{"text": "a", "entities": [{"start": 0, "end": 1}]}\n')
+    with pytest.raises(Refused, match="line 1"):
         golden.read(path)
     path.write_text('{"text": "a", "entities": []}\n\n')
     assert golden.read(path) == [Example("a", frozenset())]

@@ -11,6 +11,7 @@ import pytest
 
 from functions.runtime.errors import NotFound, Unavailable
 from knative.serving.table import Phase
+from tests.support.rollout_models import RIGHT, publish
 from tests.support.rollout_world import World, canary, running, say, synced, tick
 
 
@@ -219,3 +220,18 @@ async def test_a_candidate_that_turns_bad_after_its_promotion_is_rolled_back_by_
     assert world.failed() == {"ner-00002": world.rate // 2}
     await tick(world)
     assert world.failed() == {"ner-00002": world.rate // 2}
+
+
+@pytest.mark.parametrize(("document", "why"), [("", "measures nothing"), ("{}", "line 1 is not")])
+async def test_a_golden_set_that_is_none_is_refused_at_once(
+    world: World, document: str, why: str
+) -> None:
+    await running(world)
+    digest = publish(world, "spoilt", RIGHT)
+    (entry,) = (world.cache / "entries").glob(digest.removeprefix("sha256:"))
+    (entry / "golden.jsonl").write_text(document)
+    await world.event(synced(digest, "1.1.0"))
+    await world.settle()
+    assert world.state().phase is Phase.FAILED
+    assert why in world.state().reason
+    assert digest in world.state().refused
