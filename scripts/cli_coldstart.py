@@ -1,6 +1,7 @@
 """`marketresearch coldstart`: the waterfall of a function's newest start, on any platform.
 
-Exit codes: 0 fine, 1 no start to show, 2 wrong use, 3 the platform cannot be reached or refuses.
+The exit codes are those of `CODES`, which the help prints. Kubernetes tells when a Pod was created by the
+second only: how long its process had to wait is known to a second, and is no part of the total.
 """
 
 import asyncio
@@ -12,50 +13,59 @@ from typing import Annotated, Any
 import typer
 
 from knative.serving import errors
-from knative.serving.client import PODS, KubeClient
-from knative.serving.kubeconfig import NoCluster, find
+from knative.serving.client import PODS, SERVICES, KubeClient
+from knative.serving.kubeconfig import NoCluster
 from knative.serving.objects import Object
+from scripts import cluster
 from warmup.budget import PHASES
 
-app = typer.Typer()
+CODES = "Exit codes: 0 fine, 1 no start to show, 2 wrong use, 3 the platform cannot be reached or refuses."
+app = typer.Typer(add_completion=False)
 CONTAINER, LINES, WIDTH = "function", 2000, 40
 _LABEL = "serving.knative.dev/service"
 _UNREACHABLE = 3
 
 
-@app.command()
+@app.command(epilog=CODES)
 def coldstart(
     service: Annotated[str, typer.Argument(help="The Knative Service, for example ner")],
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="default: the kubeconfig's")
+    ] = None,
     *,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="machine-readable output")] = False,
 ) -> None:
     """Print the phases of the newest Pod's start, from its log."""
     try:
-        pod, phases = asyncio.run(_newest(service))
+        pod, phases = asyncio.run(_newest(service, namespace))
     except (NoCluster, errors.KubeError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(f"error: {cluster.explain(error)}", err=True)
         raise typer.Exit(_UNREACHABLE) from error
     if not phases:
-        typer.echo(f"{service}: no Pod has said how it started; it may be asleep", err=True)
+        text = f"{service}: no Pod has said how it started; if it is asleep, a request wakes it"
+        typer.echo(text, err=True)
         raise typer.Exit(1)
+    schedule = phases.pop("schedule")
+    total = sum(phases.values())
     if json_:
-        found = {"service": service, "pod": pod, "phases": phases, "total": sum(phases.values())}
-        typer.echo(json.dumps(found))
+        told = {"phases": phases, "total": total, "schedule_at_most": schedule}
+        typer.echo(json.dumps({"service": service, "pod": pod, **told}))
         return
-    typer.echo(f"{pod}: {sum(phases.values()):.3f} s")
+    typer.echo(f"{pod}: {total:.3f} s, and at most {schedule:.3f} s before its process began")
     for line in waterfall(phases):
         typer.echo(line)
 
 
-def connect() -> KubeClient:
+def connect(namespace: str | None) -> KubeClient:
     """Open the client that the command works with."""
-    return KubeClient(find(os.environ))
+    return KubeClient(cluster.choose(os.environ, namespace))
 
 
-async def _newest(service: str) -> tuple[str, dict[str, float]]:
+async def _newest(service: str, namespace: str | None) -> tuple[str, dict[str, float]]:
     """Return the newest Pod that has told its start; no phases when none has."""
-    kube = connect()
+    kube = connect(namespace)
     try:
+        await kube.get(SERVICES, service)  # a name that nobody has is no Service asleep
         pods = await kube.list(PODS, {_LABEL: service})
         for pod in sorted(pods, key=_created, reverse=True):
             name = pod["metadata"]["name"]
@@ -71,7 +81,7 @@ async def _newest(service: str) -> tuple[str, dict[str, float]]:
 
 
 def started(log: str, created: str) -> dict[str, float]:
-    """Read the last start in a Pod's log; `schedule` counts from the Pod's creation, in seconds."""
+    """Read the last start in a Pod's log; `schedule` is the most that passed before its process began."""
     for line in reversed(log.splitlines()):
         try:
             said: Any = json.loads(line)

@@ -1,7 +1,7 @@
 """`marketresearch index`: what the index is built from, building it now, backing it up, and going back.
 
-All of it is asked from `embed-rebuild` over HTTP, which wakes it. Exit codes: 0 done, 1 refused or
-not reachable.
+All of it is asked from `embed-rebuild` over HTTP, which wakes it. The exit codes are those of `CODES`,
+which the help prints.
 """
 
 import asyncio
@@ -12,7 +12,10 @@ import typer
 
 from scripts.target import TargetError, target
 
-app = typer.Typer(help="The embedding index.", no_args_is_help=True, add_completion=False)
+CODES = "Exit codes: 0 done, 1 refused, 2 wrong use, 3 the platform cannot be reached."
+app = typer.Typer(
+    help="The embedding index.", no_args_is_help=True, add_completion=False, epilog=CODES
+)
 SERVICE = "embed-rebuild"
 
 Namespace = Annotated[
@@ -92,4 +95,4 @@ def _ask(namespace: str | None, method: str, path: str, body: object = None) -> 
         return asyncio.run(asked())
     except TargetError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(error.code) from error

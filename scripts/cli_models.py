@@ -1,4 +1,7 @@
-"""`marketresearch models`: what is published, whether it is sound, and sending it round again."""
+"""`marketresearch models`: what is published, whether it is sound, and sending it round again.
+
+The exit codes are those of `CODES`, which the help prints.
+"""
 
 import asyncio
 import json
@@ -10,8 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from functions.model_sync.in_use import named_digests
 from functions.model_sync.transfer import Transfer
@@ -26,10 +27,16 @@ from knative.serving.client import REVISIONS, SERVICES
 from scripts.environment import data_folder, load_platform_env
 from scripts.model_records import Record, records, serving
 from scripts.model_resync import Ending, announce, newest, published, requested_version, wait
-from scripts.progress import mebibytes
-from scripts.target import Target, TargetError, target
+from scripts.models_view import lines
+from scripts.target import Target, TargetError, exit_code, target
 
-app = typer.Typer(help="Published models.", no_args_is_help=True, add_completion=False)
+CODES = (
+    "Exit codes: 0 fine, 1 refused, damaged, missing or not in time, 2 wrong use, "
+    "3 the platform or the bucket does not answer."
+)
+app = typer.Typer(
+    help="Published models.", no_args_is_help=True, add_completion=False, epilog=CODES
+)
 
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="default: the kubeconfig's")
@@ -42,20 +49,12 @@ T = TypeVar("T")
 
 @app.command("list")
 def list_models(namespace: Namespace = None, *, as_json: Json = False) -> None:
-    """List every published version: digest, golden F1, parity, where it serves, what is kept."""
+    """List every published version: golden F1, error of its prepared form, where it serves, what is kept."""
     found = _run(_records(namespace))
     if as_json:
         print(json.dumps([asdict(record) for record in found]))
         return
-    table = Table("MODEL", "VERSION", "DIGEST", "SIZE", "GOLDEN F1", "PARITY", "SERVES", "KEPT")
-    for item in found:
-        f1 = "-" if item.golden_f1 is None else f"{item.golden_f1:.3f}"
-        parity = "-" if item.parity is None else f"{item.parity:.0e}"
-        kept = ["rollback target"] * item.previous + ["pinned"] * item.pinned
-        cells = (item.digest[:19], mebibytes(item.size), f1, parity)
-        places = "\n".join(item.places) or f"not in {item.service}"
-        table.add_row(item.name, item.version, *cells, places, ", ".join(kept))
-    Console().print(table)
+    print("\n".join(lines(found)))
 
 
 @app.command()
@@ -95,6 +94,9 @@ def verify(
 ) -> None:
     """Hash every file of every release in a model cache; exit 1 when one is damaged."""
     root = _cache_root(cache)
+    if not root.is_dir():
+        typer.echo(f"error: there is no model cache at {root}", err=True)
+        raise typer.Exit(1)
     releases = ModelCache(root).releases()
     damaged = {release.manifest.folder: verify_release(release) for release in releases}
     if as_json:
@@ -214,4 +216,4 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (TargetError, RegistryError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(exit_code(error)) from error

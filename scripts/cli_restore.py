@@ -3,7 +3,7 @@
 What serves, or is a rollback target, is handed to model-sync itself, since an announcement of an older
 version could start a rollout; then the newest versions are announced as their uploads were. The index
 begins with its newest backup and takes in what came since. What is in place already stays, so this
-may be run at any time. Exit codes: 0 everything serves, 1 not everything.
+may be run at any time. The exit codes are those of `CODES`, which the help prints.
 """
 
 import asyncio
@@ -28,9 +28,10 @@ from functions.registry.store import connect
 from knative.serving.client import REVISIONS, SERVICES
 from scripts.model_resync import announce, announcement, newest, published, wait
 from scripts.progress import mebibytes
-from scripts.target import Target, TargetError, target
+from scripts.target import Target, TargetError, exit_code, target
 
-app = typer.Typer()
+CODES = "Exit codes: 0 everything serves, 1 not everything, 2 wrong use, 3 the platform cannot be reached."
+app = typer.Typer(add_completion=False)
 SYNC, BUILDER, POLL_SECONDS = "model-sync", "embed-rebuild", 1.0
 PROMISE = "4 h"
 Say = Callable[[str], None]
@@ -49,7 +50,7 @@ class Restored:
     ok: bool
 
 
-@app.command()
+@app.command(epilog=CODES)
 def restore(
     namespace: Annotated[
         str | None, typer.Option("--namespace", "-n", help="default: the kubeconfig's")
@@ -64,7 +65,7 @@ def restore(
         done = asyncio.run(_restore(namespace, timeout, say))
     except (TargetError, RegistryError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(exit_code(error)) from error
     if as_json:
         print(json.dumps(asdict(done)))
     seconds = done.models_seconds + done.index_seconds

@@ -1,7 +1,6 @@
-"""`marketresearch rollout`: see and steer rollouts, on any platform that KUBECONFIG leads to.
+"""`marketresearch rollout`: see and steer rollouts, on the local platform or wherever KUBECONFIG leads.
 
-Exit codes: 0 fine (for `watch`: Succeeded), 1 the rollout ended otherwise or the command does not
-apply, 2 wrong use, 3 the platform cannot be reached or refuses, 4 `watch` gave up before the end.
+The exit codes are those of `CODES`, which the help prints.
 """
 
 import asyncio
@@ -25,32 +24,44 @@ from functions.rollout.reading import Reading
 from knative.serving import errors, policy, state
 from knative.serving.client import REVISIONS, SERVICES, KubeClient
 from knative.serving.inputs import due
-from knative.serving.kubeconfig import NoCluster, find
+from knative.serving.kubeconfig import NoCluster
 from knative.serving.objects import Object, model_of, template_of
 from knative.serving.observation import COMMAND
 from knative.serving.table import Phase
+from scripts import cluster
 from scripts import rollout_view as view
 
-app = typer.Typer(no_args_is_help=True, help="See and steer rollouts.")
+CODES = (
+    "Exit codes: 0 fine (for `watch`: Succeeded), 1 the rollout ended otherwise or the command does not "
+    "apply, 2 wrong use, 3 the platform cannot be reached or refuses, 4 `watch` gave up before the end."
+)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="See and steer rollouts.", epilog=CODES
+)
 T = TypeVar("T")
 Service = Annotated[str, typer.Argument(help="The Knative Service, for example ner")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="default: the kubeconfig's")
+]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable output")]
 _POLL_SECONDS = 1.0
 _UNREACHABLE = 3
 _UNFINISHED = 4
+_WRITTEN = {"rollback": "abort"}
+"""What the rollout is told, where its word is another."""
 
 
 @app.command()
-def status(service: Service, *, json_: Json = False) -> None:
+def status(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Print where the rollout is."""
-    found = _run(lambda kube: kube.get(SERVICES, service))
+    found = _run(namespace, lambda kube: kube.get(SERVICES, service))
     _show(view.summary(found, _known(found)), json_=json_)
 
 
 @app.command()
-def history(service: Service, *, json_: Json = False) -> None:
+def history(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Print every write of traffic that is remembered, oldest first."""
-    found = _known(_run(lambda kube: kube.get(SERVICES, service)))
+    found = _known(_run(namespace, lambda kube: kube.get(SERVICES, service)))
     if json_:
         typer.echo(json.dumps([list(line) for line in found.history]))
         return
@@ -62,6 +73,7 @@ def history(service: Service, *, json_: Json = False) -> None:
 @app.command()
 def watch(
     service: Service,
+    namespace: Namespace = None,
     *,
     model: Annotated[str, typer.Option(help="Wait for this release, for example ner-v1.1.0")] = "",
     seconds: Annotated[float, typer.Option(help="Give up after so long")] = 3600.0,
@@ -72,47 +84,52 @@ def watch(
     One that is about to begin counts as begun, and with --model nothing else counts: right after a
     push the Service does not know of it yet.
     """
-    raise typer.Exit(_run(lambda kube: _follow(kube, service, (model, seconds), json_=json_)))
+    raise typer.Exit(
+        _run(namespace, lambda kube: _follow(kube, service, (model, seconds), json_=json_))
+    )
 
 
 @app.command()
-def promote(service: Service) -> None:
+def promote(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Give the candidate everything now, without waiting for samples."""
-    _run(lambda kube: _command(kube, service, "promote"))
+    _tell(namespace, service, "promote", json_=json_)
 
 
 @app.command()
-def pause(service: Service) -> None:
+def pause(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Stay at the present weight until `resume`; a failing candidate is still rolled back."""
-    _run(lambda kube: _command(kube, service, "pause"))
+    _tell(namespace, service, "pause", json_=json_)
 
 
 @app.command()
-def resume(service: Service) -> None:
+def resume(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Go on after `pause`, or open the gate that the rollout waits at."""
-    _run(lambda kube: _command(kube, service, "resume"))
+    _tell(namespace, service, "resume", json_=json_)
 
 
 @app.command()
-def rollback(service: Service) -> None:
+def rollback(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Go back: from the running candidate, or from a promotion whose old Revision is still warm."""
-    _run(lambda kube: _command(kube, service, "abort"))
+    _tell(namespace, service, "rollback", json_=json_)
 
 
 @app.command()
-def abort(service: Service) -> None:
+def abort(service: Service, namespace: Namespace = None, *, json_: Json = False) -> None:
     """Do what `rollback` does."""
-    rollback(service)
+    rollback(service, namespace, json_=json_)
 
 
 @app.command()
 def retry(
     service: Service,
+    namespace: Namespace = None,
     *,
     insist: Annotated[bool, typer.Option("--insist", help="Also a model that was refused")] = False,
+    json_: Json = False,
 ) -> None:
     """Try the candidate that was rolled back once more; a refused model only with --insist."""
-    _run(lambda kube: _retry(kube, service, insist=insist))
+    candidate = _run(namespace, lambda kube: _retry(kube, service, insist=insist))
+    _asked(service, "retry", candidate, json_=json_)
 
 
 @app.command()
@@ -143,9 +160,9 @@ def _problems(item: Object) -> list[str]:
     return []
 
 
-def connect() -> KubeClient:
+def connect(namespace: str | None) -> KubeClient:
     """Open the client that every command works with."""
-    return KubeClient(find(os.environ))
+    return KubeClient(cluster.choose(os.environ, namespace))
 
 
 async def _follow(kube: KubeClient, service: str, until: tuple[str, float], *, json_: bool) -> int:
@@ -166,6 +183,7 @@ async def _follow(kube: KubeClient, service: str, until: tuple[str, float], *, j
             if not known.active and await _over(kube, service, model):
                 return int(known.phase != Phase.SUCCEEDED)
             await asyncio.sleep(_POLL_SECONDS)
+    typer.echo(f"{service}: not over after {seconds:g} s", err=True)
     return _UNFINISHED
 
 
@@ -179,22 +197,33 @@ async def _over(kube: KubeClient, service: str, model: str) -> bool:
     return not model or model in {model_of(one)[0].rsplit("/", 1)[-1] for one in found}
 
 
-async def _command(kube: KubeClient, service: str, verb: str) -> None:
+def _tell(namespace: str | None, service: str, verb: str, *, json_: bool) -> None:
+    candidate = _run(namespace, lambda kube: _command(kube, service, verb))
+    _asked(service, verb, candidate, json_=json_)
+
+
+def _asked(service: str, verb: str, candidate: str, *, json_: bool) -> None:
+    said = {"service": service, "asked": verb, "candidate": candidate}
+    typer.echo(json.dumps(said) if json_ else f"{verb} {candidate}: asked for")
+
+
+async def _command(kube: KubeClient, service: str, verb: str) -> str:
+    """Write what a person wants of the candidate, and return its name."""
     found = await kube.get(SERVICES, service)
     known = _known(found)
-    undoable = verb == "abort" and known.previous is not None
+    undoable = verb == "rollback" and known.previous is not None
     if not known.candidate or not (known.active or undoable):
         typer.echo(f"{service} has no rollout to {verb}: it is {known.phase.value}", err=True)
         raise typer.Exit(1)
     meta = {
         "resourceVersion": found["metadata"]["resourceVersion"],
-        "annotations": {COMMAND: f"{verb} {known.candidate}"},
+        "annotations": {COMMAND: f"{_WRITTEN.get(verb, verb)} {known.candidate}"},
     }
     await kube.patch(SERVICES, service, {"metadata": meta})
-    typer.echo(f"{verb} {known.candidate}: asked for")
+    return known.candidate
 
 
-async def _retry(kube: KubeClient, service: str, *, insist: bool) -> None:
+async def _retry(kube: KubeClient, service: str, *, insist: bool) -> str:
     found = await kube.get(SERVICES, service)
     known = _known(found)
     if known.phase is not Phase.FAILED or not known.candidate:
@@ -208,7 +237,7 @@ async def _retry(kube: KubeClient, service: str, *, insist: bool) -> None:
     forgiven = known.forgiving(known.digest or "")
     after["metadata"]["annotations"][state.ANNOTATION] = state.dump(forgiven)
     await kube.update(SERVICES, after)
-    typer.echo(f"{known.candidate} is tried again")
+    return known.candidate
 
 
 def _known(service: Object) -> state.State:
@@ -228,9 +257,9 @@ def _show(summary: dict[str, Any], *, json_: bool) -> None:
     typer.echo(view.line(summary))
 
 
-def _run(work: Callable[[KubeClient], Awaitable[T]]) -> T:
+def _run(namespace: str | None, work: Callable[[KubeClient], Awaitable[T]]) -> T:
     async def connected() -> T:
-        kube = connect()
+        kube = connect(namespace)
         try:
             return await work(kube)
         finally:
@@ -239,5 +268,5 @@ def _run(work: Callable[[KubeClient], Awaitable[T]]) -> T:
     try:
         return asyncio.run(connected())
     except (NoCluster, errors.KubeError) as error:
-        typer.echo(str(error), err=True)
+        typer.echo(f"error: {cluster.explain(error)}", err=True)
         raise typer.Exit(_UNREACHABLE) from error

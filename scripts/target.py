@@ -2,7 +2,7 @@
 
 All of it is asked from the namespace itself (ConfigMap `marketresearch`, Broker `default`), so a
 command needs no more than a kubeconfig and a name. A Broker has a cluster-internal address: the
-proxy that knows it is HTTP_PROXY, or the gateway of the platform in the data folder.
+proxy that knows it is the gateway of the platform in the data folder, elsewhere HTTP_PROXY.
 """
 
 import json
@@ -15,11 +15,13 @@ from typing import Any
 import httpx
 
 from eventing.cloudevent import CloudEvent, from_http, to_http
+from functions.registry.errors import RegistryError, StoreUnavailable
 from functions.registry.store import ModelStore, connect
 from knative.serving.client import SERVICES, KubeClient, Resource
-from knative.serving.errors import KubeError
+from knative.serving.errors import KubeError, Unreachable
 from knative.serving.kubeconfig import NoCluster, find
-from scripts.environment import data_folder, load_platform_env
+from scripts.cluster import explain
+from scripts.environment import chosen_by_caller, data_folder, is_local, load_target_env
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 BROKERS = Resource("eventing.knative.dev", "v1", "brokers", "Broker")
@@ -29,7 +31,22 @@ SETTINGS, BROKER = "marketresearch", "default"
 
 
 class TargetError(Exception):
-    """The target cannot be reached or lacks something; one line says what to do."""
+    """The target refuses, or lacks something; one line says what to do. `code` is the exit code."""
+
+    code = 1
+
+
+class TargetUnreachable(TargetError):
+    """There is no target, or it does not answer."""
+
+    code = 3
+
+
+def exit_code(error: TargetError | RegistryError) -> int:
+    """Return the exit code: 3 where nothing answers, cluster or bucket, else 1."""
+    if isinstance(error, TargetError):
+        return error.code
+    return TargetUnreachable.code if isinstance(error, StoreUnavailable) else TargetError.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +96,8 @@ class Target:
 @asynccontextmanager
 async def target(namespace: str | None) -> AsyncIterator[Target]:
     """Open the target; errors of any part become one TargetError."""
-    endpoint = load_platform_env(os.environ)
+    chosen = chosen_by_caller(os.environ)
+    endpoint = load_target_env(os.environ)
     async with AsyncExitStack() as stack:
         try:
             cluster = find(os.environ)
@@ -88,11 +106,14 @@ async def target(namespace: str | None) -> AsyncIterator[Target]:
             store = ModelStore(connect("s3", os.environ), await _bucket(kube))
             yield Target(kube, store, endpoint)
         except NoCluster as error:
-            raise TargetError(f"no cluster: {error}, or start one: ./scripts/up") from error
+            why = f" ({chosen} is set, so the local platform is not meant)" if chosen else ""
+            raise TargetUnreachable(explain(error) + why) from error
+        except Unreachable as error:
+            raise TargetUnreachable(explain(error)) from error
         except KubeError as error:
-            raise TargetError(f"the Kubernetes API answered: {error}") from error
+            raise TargetError(explain(error)) from error
         except httpx.HTTPError as error:
-            raise TargetError(f"the platform does not answer: {error!r}") from error
+            raise TargetUnreachable(f"the platform does not answer: {error!r}") from error
 
 
 def _message(answer: httpx.Response) -> str:
@@ -110,10 +131,12 @@ async def _bucket(kube: KubeClient) -> str:
 
 
 def _proxy(environ: Mapping[str, str]) -> str | None:
-    if environ.get("HTTP_PROXY"):
-        return environ["HTTP_PROXY"]
-    try:
-        facts: dict[str, Any] = json.loads((data_folder() / "platform.json").read_text())
-    except FileNotFoundError:
-        return None
-    return f"http://127.0.0.1:{facts['gateway']}"
+    """Return the way to addresses inside the cluster: the local platform's gateway, else HTTP_PROXY."""
+    if is_local(environ):
+        try:
+            facts: dict[str, Any] = json.loads((data_folder() / "platform.json").read_text())
+        except FileNotFoundError:
+            pass
+        else:
+            return f"http://127.0.0.1:{facts['gateway']}"
+    return environ.get("HTTP_PROXY")

@@ -78,6 +78,8 @@ def test_each_bar_begins_where_the_one_before_ends() -> None:
 def kube(logs: dict[str, str]) -> KubeClient:
     def answer(request: httpx.Request) -> httpx.Response:
         parts = request.url.path.split("/")
+        if parts[-2] == "services":
+            return httpx.Response(200 if parts[-1] == "ner" else 404, json={"reason": "NotFound"})
         if parts[-1] == "pods":
             meta = [{"name": name, "creationTimestamp": CREATED} for name in logs]
             return httpx.Response(200, json={"items": [{"metadata": one} for one in meta]})
@@ -90,9 +92,21 @@ def kube(logs: dict[str, str]) -> KubeClient:
 def test_the_command_prints_the_newest_start_or_says_that_there_is_none(
     monkeypatch: pytest.MonkeyPatch, logs: dict[str, str], code: int
 ) -> None:
-    monkeypatch.setattr(cli_coldstart, "connect", lambda: kube(logs))
+    monkeypatch.setattr(cli_coldstart, "connect", lambda _: kube(logs))
     result = CliRunner().invoke(cli_coldstart.app, ["ner", "--json"])
     assert result.exit_code == code
     if code == 0:
-        assert json.loads(result.stdout)["phases"] == {"schedule": 1.25, **PHASES}
+        told = json.loads(result.stdout)
+        assert told["phases"] == PHASES
+        assert told["schedule_at_most"] == 1.25
+        assert told["total"] == pytest.approx(sum(PHASES.values()))
         assert "first_inference" in CliRunner().invoke(cli_coldstart.app, ["ner"]).stdout
+
+
+def test_a_service_that_nobody_has_is_not_said_to_be_asleep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cli_coldstart, "connect", lambda _: kube({"ner-1": LOG}))
+    result = CliRunner().invoke(cli_coldstart.app, ["nobody"])
+    assert result.exit_code == 3
+    assert "NotFound" in result.stderr

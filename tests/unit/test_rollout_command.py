@@ -29,7 +29,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(
         cli_rollout,
         "connect",
-        lambda: KubeClient(Cluster("http://api", NAMESPACE), world.api.transport()),
+        lambda _: KubeClient(Cluster("http://api", NAMESPACE), world.api.transport()),
     )
     return world
 
@@ -88,11 +88,14 @@ def test_watch_of_a_release_is_over_only_when_that_release_was_judged(world: Wor
 
 @pytest.mark.parametrize("verb", ["promote", "abort", "pause", "resume", "rollback"])
 def test_a_command_is_written_for_the_running_candidate(world: World, verb: str) -> None:
-    assert command(verb, "ner").exit_code == 1
+    refused = command(verb, "ner")
+    assert refused.exit_code == 1
+    assert f"no rollout to {'rollback' if verb == 'abort' else verb}" in refused.stderr
     world.rate = 0
     world.deploy(LEVEL="2")
     run(world.event())
-    assert command(verb, "ner").exit_code == 0
+    told = json.loads(command(verb, "ner", "--json").stdout)
+    assert told["candidate"] == "ner-00002"
     written = world.api.service()["metadata"]["annotations"][COMMAND]
     assert written == f"{'abort' if verb == 'rollback' else verb} ner-00002"
 
@@ -109,7 +112,8 @@ def test_watch_gives_up_with_a_code_of_its_own(world: World) -> None:
     world.rate = 0
     world.deploy(LEVEL="2")
     run(world.event())
-    assert command("watch", "ner", "--seconds", "0.1").exit_code == 4
+    result = command("watch", "ner", "--seconds", "0.1")
+    assert (result.exit_code, result.stderr) == (4, "ner: not over after 0.1 s\n")
 
 
 def test_retry_makes_a_rolled_back_candidate_a_candidate_again(world: World) -> None:
