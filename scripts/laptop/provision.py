@@ -17,7 +17,10 @@ import boto3
 import httpx
 
 from functions.registry.bucket import configure_bucket
+from functions.registry.manifest import split_folder
 from functions.registry.publish import publish
+from functions.registry.store import ModelStore
+from scripts.environment import data_folder
 from scripts.laptop import kubectl
 from scripts.laptop.process import ROOT, Running
 from scripts.push_documents import documents, push_documents
@@ -42,14 +45,18 @@ class Contents:
 
 
 def aws_environment(s3_url: str) -> dict[str, str]:
-    """Return the AWS_* variables that reach `s3_url`; a person's own win."""
+    """Return the AWS_* variables that reach `s3_url`; a person's own win, where they say a store too.
+
+    Someone's credentials for AWS have no business at a local store, in its Secret, or in our file.
+    """
     defaults = {
         "AWS_ENDPOINT_URL": s3_url,
         "AWS_ACCESS_KEY_ID": "laptop",
         "AWS_SECRET_ACCESS_KEY": "laptop",
         "AWS_DEFAULT_REGION": REGION,
     }
-    return {name: os.environ.get(name, value) for name, value in defaults.items()}
+    own = os.environ if "AWS_ENDPOINT_URL" in os.environ else {}
+    return {name: own.get(name, value) for name, value in defaults.items()}
 
 
 def client(service: str, environment: dict[str, str]) -> Any:
@@ -74,9 +81,11 @@ def provision(running: Running, contents: Contents, say: Callable[[str], None]) 
     kubectl.apply(running.kubeconfig, [_namespace(), _secret(environment)])
     manifests = kubectl.render(contents.overlay)
     kubectl.apply_once(running.kubeconfig, manifests, running.data / STAMP_NAME)
+    store = ModelStore(s3, BUCKET)
     for model in FIRST_MODELS:
         say(f"publishing {model}")
-        publish(contents.models / model, BUCKET, s3)
+        if not store.releases(split_folder(model)[0]):  # what was pruned stays away
+            publish(contents.models / model, BUCKET, s3)
     say("documents")
     if not s3.list_objects_v2(Bucket=BUCKET, Prefix="documents/", MaxKeys=1)["KeyCount"]:
         push_documents(s3, BUCKET, contents.documents)
@@ -153,6 +162,8 @@ def describe(running: Running) -> str:
     """Return the addresses and three requests to try."""
     host = f"inference.{NAMESPACE}.localhost:{running.gateway_port}"
     question = json.dumps({"question": QUESTION})
+    ours = running.data.resolve() == data_folder().resolve()
+    where = "" if ours else f"MARKETRESEARCH_DATA={running.data} "
     return f"""
 MarketResearchAI answers at http://{host}
 
@@ -161,5 +172,5 @@ MarketResearchAI answers at http://{host}
   curl -s http://{host}/openapi.json
 
   kubectl --kubeconfig {running.kubeconfig} -n {NAMESPACE} get ksvc,rev,pods
-  ./scripts/push_model_to_s3.py --model-path models/ner-v1.1.0 --bucket {BUCKET}
+  {where}./scripts/push_model_to_s3.py --model-path models/ner-v1.1.0 --bucket {BUCKET}
 """

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from functions.registry.errors import RegistryError
 from knative.local.platform import CannotStart, usable_port
+from scripts.environment import data_folder, reach_loopback
 from scripts.laptop import models
 from scripts.laptop.kubectl import KubectlError
 from scripts.laptop.process import ROOT, Running, StartError, platform
 from scripts.laptop.progress import steps
 from scripts.laptop.provision import STAMP_NAME, Contents, describe, provision, wait_until_answering
+from scripts.laptop.running import READY_NAME, registered, serving
 
 FIRST_BYTES, LATER_BYTES = 2 << 30, 200 << 20
 """Free disk for the first contents and a few models more; for starting again."""
-READY_NAME, PID_NAME, LOG_NAME = "up.ready", "up.pid", "up.log"
+LOG_NAME = "up.log"
 
 
 class Stopped(Exception):
@@ -29,6 +31,9 @@ class Stopped(Exception):
 def main() -> None:
     """Parse the arguments and run here, or in the background with --detach."""
     arguments = _parser().parse_args()
+    reach_loopback()
+    if pid := serving(arguments.data):
+        raise SystemExit(_is_served(arguments.data, pid, detach=arguments.detach))
     _make_room(arguments.data)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
@@ -41,9 +46,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/up", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="the gateway's port; 0: a free one")
-    parser.add_argument(
-        "--data", type=Path, default=ROOT / ".local", help="where everything is kept"
-    )
+    parser.add_argument("--data", type=Path, default=data_folder(), help="where everything is kept")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
     return parser
 
@@ -60,30 +63,45 @@ def _make_room(data: Path) -> None:
         raise SystemExit(text + "choose another --data")
 
 
+def _is_served(data: Path, pid: int, *, detach: bool) -> int:
+    """Say who serves `data` already; that is what --detach asks for, once questions are answered."""
+    ready = data / READY_NAME
+    where = ready.read_text() if ready.exists() else "It is still starting.\n"
+    print(f"{data} is served already, by process {pid}.\n{where}\n{_end(data)}", file=sys.stderr)
+    return int(not (detach and ready.exists()))
+
+
+def _end(data: Path) -> str:
+    elsewhere = f" --data {data}" if data.resolve() != data_folder().resolve() else ""
+    return f"./scripts/down{elsewhere} ends it."
+
+
 def _stop(_signal: int, _frame: object) -> None:
     raise Stopped
 
 
 def _serve(data: Path, port: int) -> int:
+    with registered(data):
+        return _run(data, port)
+
+
+def _run(data: Path, port: int) -> int:
     try:
         usable_port(port)  # before minutes of training
     except CannotStart as error:
         print(error, file=sys.stderr)
         return 1
     models.ensure(ROOT / "models")
-    (data / READY_NAME).unlink(missing_ok=True)
     try:
         with platform(data.resolve(), port) as running:
             _fill(running)
             (data / READY_NAME).write_text(describe(running))
-            print(describe(running), "\nCtrl-C ends it.", flush=True)
+            print(f"{describe(running)}\nCtrl-C ends it.", flush=True)
             return running.process.wait()
     except (StartError, TimeoutError, KubectlError, RegistryError) as error:
         if text := str(error):  # empty: the platform has said it already
             print(text, file=sys.stderr)
         return 1
-    finally:
-        (data / READY_NAME).unlink(missing_ok=True)
 
 
 def _fill(running: Running) -> None:
@@ -96,21 +114,25 @@ def _fill(running: Running) -> None:
 def _detach(data: Path, port: int) -> int:
     """Start this program again in a session of its own, and wait until it is ready."""
     command = [sys.executable, "-m", "scripts.laptop.up", "--data", str(data), "--port", str(port)]
-    log = data / LOG_NAME
+    log, ready = data / LOG_NAME, data / READY_NAME
+    ready.unlink(missing_ok=True)  # of one that was killed
+    print(f"starting; what it does is told in {log}", flush=True)
     with log.open("w") as out:
         child = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
-    (data / PID_NAME).write_text(str(child.pid))
-    ready = data / READY_NAME
-    while child.poll() is None and not ready.exists():
-        time.sleep(0.2)
+    try:
+        while child.poll() is None and not ready.exists():
+            time.sleep(0.2)
+    except Stopped:
+        child.terminate()
+        return child.wait() or 1
     if child.returncode is not None:
         lines = log.read_text().strip().splitlines()
         print(lines[-1] if lines else "it ended at once", file=sys.stderr)
         return child.returncode or 1
-    print(ready.read_text(), "\n./scripts/down ends it.")
+    print(f"{ready.read_text()}\n{_end(data)}")
     return 0
 
 
