@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import yaml
@@ -63,6 +64,9 @@ def _from_file(path: Path) -> Cluster:
         context = _named(config, "contexts", "context", config["current-context"])
         cluster = _named(config, "clusters", "cluster", context["cluster"])
         user = _named(config, "users", "user", context["user"])
+        if plugin := {"exec", "auth-provider"} & user.keys():
+            why = f"user {context['user']!r} logs in by a plugin ({plugin.pop()}), which is not supported"
+            raise NoCluster(f"{why}: use a token, or `kubectl proxy`")
         token_file = user.get("tokenFile")
         return Cluster(
             server=cluster["server"].rstrip("/"),
@@ -71,7 +75,7 @@ def _from_file(path: Path) -> Cluster:
             token_file=path.parent / token_file if token_file else None,
             tls=_tls(cluster, user, path.parent),
         )
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise NoCluster(f"{path} cannot be used: {error!r}") from error
 
 
@@ -91,6 +95,12 @@ def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], base: Path) -> ssl
         cafile=str(base / file) if file and not data else None,
         cadata=base64.b64decode(data).decode() if data else None,
     )
-    if "client-certificate" in user:
+    if "client-certificate-data" in user:  # kind, minikube, k3s
+        with NamedTemporaryFile() as both:  # Python reads certificates from files only
+            for part in ("client-certificate-data", "client-key-data"):
+                both.write(base64.b64decode(user[part]))
+            both.flush()
+            tls.load_cert_chain(both.name)
+    elif "client-certificate" in user:
         tls.load_cert_chain(base / user["client-certificate"], base / user["client-key"])
     return tls

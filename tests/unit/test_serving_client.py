@@ -1,7 +1,10 @@
 """The client: typed errors, and a retry only where repeating does no harm."""
 
+import base64
 import json
+import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +14,7 @@ from knative.serving import errors
 from knative.serving.client import REVISIONS, SERVICES, KubeClient
 from knative.serving.kubeconfig import Cluster, NoCluster, find
 
+CERTIFICATE = ("client-certificate-data", "client-key-data")
 CLUSTER = Cluster("http://api", "ns", token="secret")  # noqa: S106 - a test's
 
 
@@ -106,17 +110,47 @@ async def test_a_watch_yields_changes_and_names_a_version_that_is_gone() -> None
     }
 
 
-def test_a_kubeconfig_says_where_and_who(tmp_path: Path) -> None:
-    path = tmp_path / "kubeconfig"
+def kubeconfig(folder: Path, server: str, user: dict[str, Any]) -> dict[str, str]:
+    path = folder / "kubeconfig"
     config = {
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u", "namespace": "ns"}}],
-        "clusters": [{"name": "k", "cluster": {"server": "http://api/"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
+        "clusters": [{"name": "k", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": user}],
     }
     path.write_text(json.dumps(config), encoding="utf-8")
-    cluster = find({"KUBECONFIG": str(path)})
+    return {"KUBECONFIG": str(path)}
+
+
+def test_a_kubeconfig_says_where_and_who(tmp_path: Path) -> None:
+    cluster = find(kubeconfig(tmp_path, "http://api/", {"token": "t"}))
     assert (cluster.server, cluster.namespace, cluster.bearer()) == ("http://api", "ns", "t")
+
+
+def test_a_certificate_may_stand_in_the_kubeconfig_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_cert_chain", lambda _, path: read.append(Path(path).read_bytes())
+    )
+    encoded = {name: base64.b64encode(name.encode()).decode() for name in CERTIFICATE}
+    assert find(kubeconfig(tmp_path, "https://api", encoded)).tls is not None
+    assert read == ["".join(CERTIFICATE).encode()]
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ({"exec": {"command": "aws"}}, "exec"),
+        (dict.fromkeys(CERTIFICATE, "!"), "cannot be used"),
+    ],
+)
+def test_a_user_that_cannot_log_in_is_told_so(
+    tmp_path: Path, user: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(NoCluster, match=why):
+        find(kubeconfig(tmp_path, "https://api", user))
 
 
 @pytest.mark.parametrize("environ", [{}, {"KUBECONFIG": "/nowhere/config"}])
