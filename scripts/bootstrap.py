@@ -70,6 +70,7 @@ def _install(lock: Path) -> None:
     total = sum(1 for line in lock.read_text().splitlines() if "==" in line)
     command = [str(VENV / "bin/python"), "-m", "pip", "install", "--no-deps", "-r", str(lock)]
     log = VENV / "install.log"
+    print(f"installing {total} packages of {lock.name}; pip's own words: {log}", file=sys.stderr)
     started = time.monotonic()
     with (
         log.open("w") as out,
@@ -78,7 +79,7 @@ def _install(lock: Path) -> None:
         collected = 0
         for line in pip.stdout or ():
             out.write(line)
-            collected += line.startswith(("Collecting", "Requirement already"))
+            collected += line.startswith(("Collecting", "Processing", "Requirement already"))
             _draw(lock.stem, collected, total, time.monotonic() - started)
     print(file=sys.stderr, flush=True)
     if pip.returncode:

@@ -8,11 +8,12 @@ from typing import Self
 
 _WIDTH = 30
 _REDRAW_SECONDS = 0.1
+_LEAST = 1 << 20
 
 
 def mebibytes(size: int) -> str:
-    """Write a number of bytes for people."""
-    return f"{size / (1 << 20):.1f} MiB"
+    """Write a number of bytes for people; what is small in KiB."""
+    return f"{size / (1 << 20):.1f} MiB" if size >= _LEAST else f"{size / (1 << 10):.1f} KiB"
 
 
 class Bar:
@@ -33,7 +34,9 @@ class Bar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Draw the last state."""
+        """Draw the last state, if it came to anything."""
+        if error is not None and not self._done:
+            return
         self._draw(end="\n" if error is None else "\nstopped\n")
 
     def add(self, size: int) -> None:

@@ -20,6 +20,7 @@ from scripts.environment import load_platform_env
 from scripts.progress import Bar, mebibytes
 
 QUEUE = "marketresearch-s3"
+_HINTS = {"bucket_missing": ": there is no such bucket, --configure-bucket makes it"}
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +31,11 @@ def main(arguments: list[str]) -> int:
     try:
         return _run(options)
     except RegistryError as error:
-        print(f"error: {error}", file=sys.stderr)
+        hint = _HINTS.get(getattr(error, "reason_code", ""), "")
+        print(f"error: {error}{hint}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # who read this has seen enough: `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 

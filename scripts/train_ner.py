@@ -16,10 +16,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from scripts.project_python import use_project_python  # noqa: E402 - the script is started by its path
+
+if __name__ == "__main__":
+    use_project_python("rich", "torch")
 # A thread that waits by spinning takes the core from one that works; read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from rich.console import Console  # noqa: E402 - the script is started by its path
+from rich.console import Console  # noqa: E402
 from rich.progress import (  # noqa: E402
     BarColumn,
     MofNCompleteColumn,

@@ -15,6 +15,7 @@ from functions.inference.schema import flag, json_object, question_text, text_of
 from functions.runtime.errors import Invalid
 
 CHAT_MODEL = "marketresearch"
+_CONTENT = "messages[].content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def parse_chat(body: bytes) -> Chat:
     options = raw.get("stream_options") or {}
     return Chat(
         model=text_of(raw.get("model"), "model"),
-        question=question_text(_last_user(raw.get("messages")), "messages"),
+        question=question_text(_last_user(raw.get("messages")), _CONTENT),
         stream=flag(raw.get("stream") or False, "stream"),
         usage=isinstance(options, Mapping) and options.get("include_usage") is True,
     )
@@ -128,10 +129,10 @@ def _last_user(messages: object) -> str:
 def _content(content: object) -> str:
     """Return a message's text, which may come in parts."""
     if not isinstance(content, list):
-        return text_of(content, "messages")
+        return text_of(content, _CONTENT)
     if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
         raise Invalid("`messages` may only hold text")
-    return "\n".join(text_of(part.get("text"), "messages") for part in content)
+    return "\n".join(text_of(part.get("text"), _CONTENT) for part in content)
 
 
 def _texts(raw: Mapping[str, Any]) -> tuple[str, ...]:
