@@ -6,34 +6,32 @@ question sets over the demo corpus; the README of the index says how, and how th
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from functions.index.chunks import Chunk
 from functions.index.generation import Vectors
-
-SENTENCE, CHUNK, WORDS = 0.2, 0.4, 0.45
-"""Weights of the sentence's cosine, of its chunk's cosine, and of the question's words in it."""
-NEARBY = 0.8
-"""What a word is worth that stands in the title or elsewhere in the chunk."""
-MISSING_NAME = 0.22
-"""What it costs when none of the names in the question stands near the sentence."""
-_WORD = re.compile(r"\w+(?:[.,]\d+)*")
-_NAME = re.compile(r"(?<=\s)[^\W\d_][\w-]*")
-_BEGINNING = 5
-_STOP = frozenset(
-    word
-    for line in (
-        "a about an and any are as at be been by can could did do does for from had has have how",
-        "i in is it its many me much my of on or our out please tell than that the their them there",
-        "they this to was we were what when where which who whom whose why will with would you your",
-    )
-    for word in line.split()
+from functions.inference.words import (
+    asks_for_a_name,
+    beginnings,
+    names,
+    places,
+    says_a_name,
+    stands,
+    words,
 )
+
+SENTENCE, CHUNK, WORDS = 0.26, 0.37, 0.4
+"""Weights of the sentence's cosine, of its chunk's cosine, and of the question's words in it."""
+NEARBY = 0.85
+"""What a word is worth that stands in the title or elsewhere in the chunk."""
+MISSING_NAME, FAR_NAME = 0.23, 0.04
+"""What it costs when the question's names stand nowhere near, or near but not in sentence or title."""
+OTHER_PLACE = 0.1
+"""What it costs a sentence to name another country than the question."""
+NO_NAME = 0.11
+"""What it costs a sentence without a name when the question is who, which or where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +46,27 @@ class Sentence:
     chunk_vector: Vectors
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a question asks for; `a_name`: somebody or something that is called so."""
+
+    question: str
+    names: frozenset[str]
+    a_name: bool
+
+
 def scores(question: str, query: Vectors, candidates: Sequence[Sentence]) -> list[float]:
     """Score each candidate; `query` is the question's vector."""
-    meaning = [
-        SENTENCE * float(candidate.vector @ query) + CHUNK * float(candidate.chunk_vector @ query)
-        for candidate in candidates
-    ]
+    asked = _Asked(question, names(question), asks_for_a_name(question))
+    around = {one.chunk: beginnings(_surroundings(one.chunk)) for one in candidates}
     overlap = _overlaps(words(question), candidates)
-    missing = [_missing(names(question), candidate.chunk) for candidate in candidates]
     return [
-        near + WORDS * shared - MISSING_NAME * absent
-        for near, shared, absent in zip(meaning, overlap, missing, strict=True)
+        SENTENCE * float(candidate.vector @ query)
+        + CHUNK * float(candidate.chunk_vector @ query)
+        + WORDS * shared
+        - _cost(asked, candidate, around[candidate.chunk])
+        for shared, candidate in zip(overlap, candidates, strict=True)
     ]
-
-
-def words(text: str) -> frozenset[str]:
-    """Return the words that carry meaning, lower-cased, without endings of number and time."""
-    found = (match.group().lower() for match in _WORD.finditer(text))
-    return frozenset(_stem(word) for word in found if word not in _STOP)
-
-
-def names(question: str) -> frozenset[str]:
-    """Return the capitalised words after the first, by their beginnings; abbreviations are not."""
-    found = (match.group() for match in _NAME.finditer(question))
-    chosen = (name for name in found if name[0].isupper() and not name.isupper())
-    return frozenset(name.lower()[:_BEGINNING] for name in chosen)
 
 
 def _overlaps(asked: frozenset[str], candidates: Sequence[Sentence]) -> list[float]:
@@ -95,15 +89,20 @@ def _presence(word: str, text: frozenset[str], around: frozenset[str]) -> float:
     return NEARBY if word in around else 0.0
 
 
-def _missing(asked: frozenset[str], chunk: Chunk) -> float:
-    if not asked:
-        return 0.0
-    near = " ".join((chunk.title, chunk.text, *chunk.tags)).lower()
-    return float(np.mean([name not in near for name in asked]))
+def _cost(asked: _Asked, candidate: Sentence, around: frozenset[str]) -> float:
+    """Return what the names cost: those that are missing, and those of others."""
+    here = beginnings(candidate.text)
+    at_hand = here | beginnings(candidate.chunk.title)
+    cost = NO_NAME if asked.a_name and not says_a_name(candidate.text, asked.question) else 0.0
+    for name in asked.names:
+        if not stands(name, around):
+            cost += MISSING_NAME / len(asked.names)
+        elif not stands(name, at_hand):
+            cost += FAR_NAME / len(asked.names)
+    wanted = places(asked.names)
+    elsewhere = wanted and places(here) and not any(stands(place, here) for place in wanted)
+    return cost + (OTHER_PLACE if elsewhere else 0.0)
 
 
-def _stem(word: str) -> str:
-    for ending in ("ing", "ies", "es", "ed", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 4:  # noqa: PLR2004 - `sales`, not `gas`
-            return word[: -len(ending)]
-    return word
+def _surroundings(chunk: Chunk) -> str:
+    return " ".join((chunk.title, chunk.text, *chunk.tags))

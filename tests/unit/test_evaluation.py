@@ -10,8 +10,8 @@ from scripts import evaluation
 from scripts.quality import score
 
 FLOORS = {
-    "questions": {"hit": 0.95, "spans": 0.8, "right": 0.8, "answered": 0.9, "refused": 0.85},
-    "questions_reworded": {"hit": 0.95, "spans": 0.75, "answered": 0.8, "refused": 0.8},
+    "questions": {"hit": 0.95, "spans": 0.85, "right": 0.85, "answered": 0.9, "refused": 0.85},
+    "questions_reworded": {"hit": 0.95, "spans": 0.85, "answered": 0.85, "refused": 0.8},
     "questions_held_out": {"hit": 0.95, "spans": 0.65, "answered": 0.7, "refused": 0.8},
 }
 """Below what was measured, so that only a change for the worse fails."""
