@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from functions.inference.research import Research
 from functions.inference.retrieve import Index
 from functions.inference.schema import DEFAULT_TOP_K, Filters, ResearchRequest
 from functions.registry.publish import describe
-from scripts import make_embedder
+from scripts import evaluation_answerer, make_embedder
 from scripts.corpus_index import build
 from scripts.environment import ROOT
 from scripts.quality import Quality, right_span, score
@@ -57,18 +57,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, default=ROOT / "scripts/corpus")
     parser.add_argument("--questions", type=Path, nargs="+", default=SETS)
     parser.add_argument("--embedder", type=Path, default=ROOT / "models/embedder-v1.0.0")
+    parser.add_argument("--answerer", type=Path, help="a release that answers instead")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     given = parser.parse_args(arguments)
-    runs = list[Run]()
     with _research(given.corpus, _embedder(given.embedder)) as research:
-        for file in given.questions:
-            questions = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-            found = evaluate(research, questions, file.stem)
-            _show(found, questions)
-            runs += found
+        runs = (
+            evaluation_answerer.run(research, given.answerer, given.questions)
+            if given.answerer
+            else _sets(research, given.questions)
+        )
     if given.json:
         given.json.write_text(json.dumps({"rows": [asdict(run) for run in runs]}, indent=2) + "\n")
     return 0
+
+
+def _sets(research: Research, files: Iterable[Path]) -> list[Run]:
+    runs = list[Run]()
+    for file in files:
+        questions = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        found = evaluate(research, questions, file.stem)
+        _show(found, questions)
+        runs += found
+    return runs
 
 
 @contextmanager

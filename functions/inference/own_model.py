@@ -1,7 +1,8 @@
 """An answerer that runs a release of our own; what it replies is checked as any model's reply.
 
 It is opened when the first question comes, behind the traffic, since torch alone takes longer than a
-whole start, and answers one question at a time. Who asks meanwhile is answered by the next answerer.
+whole start, and answers one question at a time. Who asks meanwhile, or has waited long enough, is
+answered by the next answerer.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from typing import Protocol
 
 from functions.inference.answer import Answer, supports
 from functions.inference.answerers import Evidence, NotAnswered
-from functions.inference.prompt import Ungrounded, grounded, messages, sources
+from functions.inference.prompt import BRIEF, Ungrounded, grounded, messages, sources
 from functions.registry.cache import ModelCache
 
-MOST_SOURCES = 8
-"""A small model loses its way among more."""
+MOST_SOURCES = 3
+"""A small model loses its way among more, and reading them is most of its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,19 @@ class OwnModel:
         if self._work is not None and not self._work.done():
             raise NotAnswered("it is answering another question")
         self._work = asyncio.create_task(asyncio.to_thread(self._reply, model, evidence))
+        self._work.add_done_callback(_noticed)
         try:
-            # A thread cannot be stopped: when who asked goes away, it works on and counts as busy.
-            return await asyncio.shield(self._work)
+            # A thread cannot be stopped: when nobody waits for it, it works on and counts as busy.
+            async with asyncio.timeout(self._options.timeout):
+                return await asyncio.shield(self._work)
+        except TimeoutError:
+            raise NotAnswered(f"it did not answer within {self._options.timeout:g} s") from None
         except Ungrounded as error:
             raise NotAnswered(f"its answer was not believed: {error}") from error
+
+    async def opened(self) -> None:
+        """Wait until it is open, or cannot be."""
+        await asyncio.wait([self._begun()])
 
     async def close(self) -> None:
         """Wait for nobody: what a thread still does ends with the process."""
@@ -80,15 +89,19 @@ class OwnModel:
             if task is not None:
                 task.cancel()
 
-    def _model(self) -> Generator:
+    def _begun(self) -> asyncio.Task[Generator]:
         if self._opening is None:
             self._opening = asyncio.create_task(asyncio.to_thread(self._open))
-        if not self._opening.done():
+        return self._opening
+
+    def _model(self) -> Generator:
+        opening = self._begun()
+        if not opening.done():
             raise NotAnswered("it is being opened")
-        failure = self._opening.exception()
+        failure = opening.exception()
         if failure is not None:
             raise NotAnswered(f"it cannot be opened: {failure}"[:300]) from failure
-        return self._opening.result()
+        return opening.result()
 
     def _open(self) -> Generator:
         release = ModelCache(self._cache).release(self._options.digest)
@@ -100,9 +113,15 @@ class OwnModel:
 
     def _reply(self, model: Generator, evidence: Evidence) -> Answer:
         shown = sources(evidence.candidates, evidence.scores)[:MOST_SOURCES]
-        while shown and not model.fits(messages(evidence.question, shown)):
+        while shown and not model.fits(messages(evidence.question, shown, BRIEF)):
             shown = shown[:-1]
         if not shown:
             raise NotAnswered("the question is longer than what it reads")
-        reply = model.reply(messages(evidence.question, shown), self._options.timeout)
+        reply = model.reply(messages(evidence.question, shown, BRIEF), self._options.timeout)
         return grounded(evidence.question, reply, shown)
+
+
+def _noticed(work: asyncio.Task[Answer]) -> None:
+    """Take note of how it ended, though nobody may wait for it by now."""
+    if not work.cancelled():
+        work.exception()

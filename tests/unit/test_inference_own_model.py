@@ -16,7 +16,7 @@ from functions.inference.answerers import Answered, Evidence, Extractive, NotAns
 from functions.inference.app import _answerers
 from functions.inference.generator import Checkpoint
 from functions.inference.own_model import OwnModel, OwnOptions
-from functions.inference.prompt import INSTRUCTIONS, messages
+from functions.inference.prompt import BRIEF, messages
 from functions.inference.settings import Settings
 from tests.support.evidence import document
 from tests.support.index import fill_cache
@@ -39,7 +39,7 @@ def tokenizer() -> Any:
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=["<|im_start|>", END], initial_alphabet=alphabet
     )
-    made.train_from_iterator([INSTRUCTIONS, SAYS, *(one.text for one in SENTENCES)], trainer)
+    made.train_from_iterator([BRIEF, SAYS, *(one.text for one in SENTENCES)], trainer)
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token=END, pad_token=END, chat_template=CHAT
     )
@@ -65,7 +65,7 @@ def taught(kind: str, says: str) -> tuple[Any, Any]:
     words = tokenizer()
     model = network(kind, len(words), words.eos_token_id)
     prompt = words.apply_chat_template(
-        messages(EVIDENCE.question, SHOWN), tokenize=False, add_generation_prompt=True
+        messages(EVIDENCE.question, SHOWN, BRIEF), tokenize=False, add_generation_prompt=True
     )
     asked = words(prompt, return_tensors="pt")["input_ids"]
     reply = words(says + END, return_tensors="pt")["input_ids"]
@@ -198,6 +198,16 @@ async def test_one_question_at_a_time_and_the_others_are_quoted(double: Double) 
     assert second.reason.endswith("it is answering another question")
     double.may.set()
     assert (await first).answer.text == SAYS
+
+
+async def test_nobody_waits_for_it_longer_than_its_time_out(double: Double) -> None:
+    model = OwnModel(OwnOptions("sha256:" + "1" * 64, 0.05), Path("nowhere"))
+    await model.opened()
+    double.may.clear()
+    found = await ask((model, Extractive()), EVIDENCE)
+    assert found.answerer == "extractive"
+    assert found.reason.endswith("it did not answer within 0.05 s")
+    assert "another question" in (await ask((model, Extractive()), EVIDENCE)).reason
 
 
 @pytest.mark.parametrize("says", ["HACKED", "They sold 9 million [1].", "See http://x.test [1]."])

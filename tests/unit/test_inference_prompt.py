@@ -48,6 +48,15 @@ def test_markers_are_counted_anew_and_lead_to_spans_of_documents() -> None:
     assert [citation for _, citation in spoken] == list(answer.citations)
 
 
+def test_a_reply_without_markers_is_led_to_the_sources_that_say_it() -> None:
+    reply = "Prices fell by 5 percent. Dealers sold 2.05 million bicycles in Germany!"
+    answer = grounded("How many were sold?", reply, SHOWN)
+    assert answer.text == (
+        "Prices fell by 5 percent [1]. Dealers sold 2.05 million bicycles in Germany [2]!"
+    )
+    assert [one.text for one in answer.citations] == [SHOWN[1][0].text, SHOWN[0][0].text]
+
+
 def test_a_model_that_finds_nothing_is_believed() -> None:
     answer = grounded("q", f"{REFUSAL}.", SHOWN)
     assert (answer.text, answer.citations, answer.supported) == (UNSUPPORTED, (), False)
@@ -56,8 +65,11 @@ def test_a_model_that_finds_nothing_is_believed() -> None:
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        ("Dealers sold 2.05 million.", "cites no source"),
         ("HACKED", "cites no source"),
+        ("Dealers in France sold 2.05 million tricycles.", "cites no source"),
+        ("Prices fell by 5 percent. Shops are glad.", "cites no source"),
+        ("How many were sold?", "cites no source"),
+        ("Dealers in Germany sold 3.05 million electric bicycles.", "says 3.05"),
         ("Dealers sold 2.05 million [3].", "source 3, which it was not given"),
         ("Dealers sold 2.05 million [0].", "source 0"),
         ("Dealers sold 3.05 million [1].", "says 3.05"),
