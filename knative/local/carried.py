@@ -1,9 +1,8 @@
-"""What the data plane routes by: a Route is ready when Envoy has said so of its traffic, not before.
+"""A Route is ready when Envoy has said that it carries its traffic, not before.
 
 A Route whose traffic is new says that it waits; the data plane takes that back when it carries it.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,22 +14,6 @@ VISIBILITY = "networking.knative.dev/visibility"
 WAITING = "Uninitialized", "Waiting for load balancer to be ready"
 
 Key = tuple[str, str]
-
-
-class Carried:
-    """The routing of each Route that Envoy runs with."""
-
-    def __init__(self) -> None:
-        self._routings: dict[Key, object] = {}
-
-    def take(self, routings: Mapping[Key, object]) -> None:
-        """Replace what is known by what Envoy has taken."""
-        self._routings = dict(routings)
-
-    def carries(self, route: Object) -> bool:
-        """Say whether requests go where a Route says."""
-        meta = route["metadata"]
-        return self._routings.get((meta["namespace"], meta["name"])) == routing(route)
 
 
 def routing(route: Object) -> object:

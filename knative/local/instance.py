@@ -1,9 +1,8 @@
 """What every part of the platform is given: one instance's store, folder, ports and token."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from knative.local.carried import Carried
 from knative.local.store import Store
 
 
@@ -19,4 +18,3 @@ class Platform:
     activator_port: int
     token: str
     domain: str = "localhost"
-    carried: Carried = field(default_factory=Carried)

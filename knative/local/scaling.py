@@ -7,7 +7,6 @@ two while some Revision has replicas; a request at a sleeping one wakes it at on
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,14 +43,8 @@ class _Scaled:
 class Scaler:
     """The autoscaler's and the Revision controller's shell."""
 
-    def __init__(
-        self,
-        store: Store,
-        runner: PodRunner,
-        plane: DataPlane,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._runner, self._plane, self._now = store, runner, plane, now
+    def __init__(self, store: Store, runner: PodRunner, plane: DataPlane) -> None:
+        self._store, self._runner, self._plane = store, runner, plane
         self.activator = Activator(self._open_ports, self.wake)
         self._scaled: dict[Key, _Scaled] = {}
         self._routes: dict[Key, frozenset[Key]] = {}
@@ -60,7 +53,7 @@ class Scaler:
         self._dirty: asyncio.Queue[Key] = asyncio.Queue()
         self._active = asyncio.Event()
         runner.on_change(self._replicas_changed)
-        plane.on_push(self._release_all)
+        plane.pushed = self._release_all
 
     def _open_ports(self, key: Key) -> list[int]:
         """Return where a request may go on to; under a hard limit Envoy picks, so it must know."""
@@ -88,9 +81,9 @@ class Scaler:
             self.activator.refuse(key, f'revision "{key[1]}" not found')
             return
         before = scaled.memory
-        scaled.memory = autoscale.wake(scaled.settings.policy, before, self._now())
+        scaled.memory = autoscale.wake(scaled.settings.policy, before, time.monotonic())
         if scaled.memory != before:
-            scaled.began, scaled.failed = self._now(), False
+            scaled.began, scaled.failed = time.monotonic(), False
             scaled.samples.clear()
             self._dirty.put_nowait(key)
         self._active.set()
@@ -144,7 +137,7 @@ class Scaler:
         self._dirty.put_nowait(key)
 
     def _adopt(self, revision: Object) -> _Scaled:
-        now = self._now()
+        now = time.monotonic()
         settings = autoscaler_config.scaling(revision, self._config)
         scaled = _Scaled(revision, settings, Memory(), now)
         pods = len(self._pods(revision))
@@ -162,14 +155,14 @@ class Scaler:
         return self._store.list("Pod", meta["namespace"], {REVISION: meta["name"]})
 
     async def _tick(self) -> None:
-        count, last = 0, self._now()
+        count, last = 0, time.monotonic()
         while True:
             if not any(self._at_work(key, s) for key, s in self._scaled.items()):
                 self._active.clear()
                 await self._active.wait()
-                last = self._now()
+                last = time.monotonic()
             await asyncio.sleep(SAMPLE_EVERY)
-            now = self._now()
+            now = time.monotonic()
             await self._sample(now, now - last)
             last, count = now, count + 1
             if count % DECIDE_EVERY == 0:
@@ -226,7 +219,7 @@ class Scaler:
     def _apply(self, key: Key, scaled: _Scaled) -> None:
         ready = len(self._ready_ports(key))
         if ready or not scaled.memory.desired:
-            scaled.began = self._now()
+            scaled.began = time.monotonic()
         problem = self._problem(key, scaled)
         desired = scaled.memory.desired
         pods = self._pods(scaled.revision)
@@ -246,7 +239,7 @@ class Scaler:
             self.activator.refuse(key, message)
             return (revision_pods.exit_reason(replicas), message)
         deadline = autoscaler_config.progress_deadline(scaled.revision)
-        if self._now() - scaled.began < deadline:
+        if time.monotonic() - scaled.began < deadline:
             return ("", "")
         message = f"the process was not ready within {deadline:g} s"
         self.activator.refuse(key, message)

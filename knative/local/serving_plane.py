@@ -34,7 +34,7 @@ async def run(platform: Platform) -> None:
     around = Surroundings(platform.data, platform.gateway_port, platform.data / "kubeconfig")
     runner = PodRunner(platform.store, around)
     envoy = Envoy(platform.data, ports)
-    plane = DataPlane(platform.store, runner, envoy, platform.domain, platform.carried)
+    plane = DataPlane(platform.store, runner, envoy, platform.domain)
     scaler = Scaler(platform.store, runner, plane)
     envoy.prepare(plane.resources())
     app = Starlette(

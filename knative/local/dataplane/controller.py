@@ -6,12 +6,11 @@ state at least as new as the call, so a replica that `drain` let go gets no new 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from knative.local import carried
-from knative.local.carried import Carried
 from knative.local.dataplane import routing
 from knative.local.dataplane.clusters import Endpoint, Key, Target
 from knative.local.dataplane.envoy import Envoy
@@ -33,11 +32,8 @@ FIXED = {
 class DataPlane:
     """Routes and replicas in, Envoy's configuration out."""
 
-    def __init__(
-        self, store: Store, runner: PodRunner, envoy: Envoy, domain: str, taken: Carried
-    ) -> None:
+    def __init__(self, store: Store, runner: PodRunner, envoy: Envoy, domain: str) -> None:
         self._store, self._runner, self._envoy, self._domain = store, runner, envoy, domain
-        self._carried = taken
         # A restart goes on with the routes there were, before anything is reconciled.
         self._routes = _by_key(store.list("Route"))
         self._revisions = _by_key(store.list("Revision"))
@@ -45,23 +41,11 @@ class DataPlane:
         self._known: dict[Key, Target] = {}
         self._awake: dict[Key, None] = {}  # have or had replicas, the last to have some at the end
         self._taken: dict[Key, frozenset[int]] = {}  # ports that Envoy sends new requests to
-        self._listeners: list[Callable[[], None]] = []
-        self._asked = self._done = 0
-        self._changed = asyncio.Condition()
-        runner.on_change(lambda _: self._ask())
+        self.pushed: Callable[[], None] = lambda: None  # each time Envoy has taken a configuration
+        self._asked = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []  # for the next push to be done
+        runner.on_change(lambda _: self._asked.set())
         runner.drain = self.drain
-
-    def _ask(self) -> None:
-        self._asked += 1
-        asyncio.get_running_loop().create_task(self._notify())
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    def on_push(self, listener: Callable[[], None]) -> None:
-        """Call `listener` each time Envoy has taken a configuration."""
-        self._listeners.append(listener)
 
     def taken(self, revision: Key) -> frozenset[int]:
         """Return the ports of a Revision that Envoy itself knows and may use."""
@@ -69,11 +53,10 @@ class DataPlane:
 
     async def flush(self) -> None:
         """Wait until Envoy runs with the state of now."""
-        self._asked += 1
-        mine = self._asked
-        async with self._changed:
-            self._changed.notify_all()
-            await self._changed.wait_for(lambda: self._done >= mine)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._asked.set()
+        await done
 
     async def readings(self) -> dict[Key, Reading]:
         """Read Envoy's counters of all Revisions."""
@@ -91,7 +74,7 @@ class DataPlane:
 
     async def run(self) -> None:
         """Follow the store and the replicas until cancelled."""
-        self._ask()  # for Envoy's word on what it started with
+        self._asked.set()  # for Envoy's word on what it started with
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             group.create_task(self._push())
@@ -101,36 +84,34 @@ class DataPlane:
         async for event in self._store.watch(*tables):
             meta = event.object["metadata"]
             table, key = tables[event.object["kind"]], (meta["namespace"], meta["name"])
-            before = table.get(key)
+            before = _matters(table.get(key))
             if event.type == "DELETED":
                 table.pop(key, None)
             else:
                 table[key] = event.object
-            if _matters(before) != _matters(table.get(key)):
-                self._ask()
+            if before != _matters(table.get(key)) or carried.waits(event.object):
+                self._asked.set()
 
     async def _push(self) -> None:
         while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._asked > self._done)
-            asked = self._asked
+            await self._asked.wait()
+            self._asked.clear()
+            waiting, self._waiting = self._waiting, []
             resources = self.resources()
             ports = {key: _open_ports(target) for key, target in self._known.items()}
             routings = {key: carried.routing(route) for key, route in self._routes.items()}
             if await self._envoy.push(resources):
-                self._acknowledge(routings)
+                self._let_go(routings)
             self._taken = ports
-            for listener in self._listeners:
-                listener()
-            async with self._changed:
-                self._done = asked
-                self._changed.notify_all()
+            self.pushed()
+            for future in waiting:
+                if not future.done():  # its Pod was given up meanwhile
+                    future.set_result(None)
 
-    def _acknowledge(self, routings: Mapping[Key, object]) -> None:
-        """Tell the Routes that wait for it that Envoy has taken their traffic."""
-        self._carried.take(routings)
-        for key, route in [*self._routes.items()]:
-            if carried.waits(route) and self._carried.carries(route):
+    def _let_go(self, routings: dict[Key, object]) -> None:
+        """Tell the Routes that wait for it that Envoy has taken this routing."""
+        for key, route in self._routes.items():
+            if carried.waits(route) and routings.get(key) == carried.routing(route):
                 carried.let_go(self._store, key, datetime.now(UTC))
 
     def resources(self) -> Resources:

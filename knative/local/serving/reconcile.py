@@ -18,7 +18,7 @@ from knative.local.serving.traffic import Blocked, Urls, assign, readiness
 from knative.local.store import NotFound, Object, Store, timestamp
 
 SERVICE = revisions.SERVICE
-Carries = Callable[[Object], bool]  # whether requests go where a Route says
+Carries = Callable[[Object], bool]  # whether nobody has to say yet that new traffic is carried
 _COPIED = (
     "client.knative.dev/",
     "serving.knative.dev/creator",
@@ -34,7 +34,7 @@ def everything_is_carried(_route: Object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """The store, how addresses are made, what time it is, and the data plane's word."""
+    """The store, how addresses are made, what time it is, and whether there is a data plane."""
 
     store: Store
     urls: Urls
