@@ -1,11 +1,11 @@
 """What processes write: a file a Pod, none without end, and not for ever."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 LIMIT, KEPT = 16 << 20, 1 << 20  # bytes
+LAST, LAST_LINES = 2000, 5  # bytes and lines: what a status tells of an end
 FILES_KEPT = 300
 
 
@@ -19,9 +19,15 @@ class Logs:
         """Return where a Pod's output goes."""
         return self.folder / f"{pod}.log"
 
-    def tail(self, pod: str, lines: int = 5, size: int = 2000) -> str:
+    def tail(self, pod: str) -> str:
         """Return the last lines of a Pod's output."""
-        return "\n".join([*_tail(self.file(pod), size)][-lines:])
+        file = self.file(pod)
+        if not file.exists():
+            return ""
+        with file.open("rb") as content:
+            content.seek(max(0, file.stat().st_size - LAST))
+            lines = content.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-LAST_LINES:])
 
     async def keep_small(self) -> None:
         """Shorten what is long and remove what is old, until cancelled."""
@@ -34,13 +40,6 @@ class Logs:
             logs.sort(key=lambda entry: entry[1].st_mtime, reverse=True)
             for file, _ in logs[FILES_KEPT:]:
                 file.unlink(missing_ok=True)
-
-
-def _tail(file: Path, size: int) -> Iterator[str]:
-    if file.exists():
-        with file.open("rb") as content:
-            content.seek(max(0, file.stat().st_size - size))
-            yield from content.read().decode(errors="replace").splitlines()
 
 
 def _shorten(file: Path) -> None:

@@ -7,27 +7,21 @@ a Revision is bounded, a caller that went away leaves it, and a start that faile
 
 import asyncio
 import itertools
-import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from knative.local.dataplane.clusters import Key
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 QUEUE_LIMIT = 10_000  # per Revision, as in Knative
+RETRY_SECONDS = "1"
 REFUSED = 429  # what Envoy is told; its caller sees 503 with the same words
 
 
 class Refused(Exception):
-    """A request that cannot be answered now."""
-
-    def __init__(self, message: str, retry_after: float = 1.0) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    """A request that cannot be answered now, in words."""
 
 
 class Activator:
@@ -62,11 +56,11 @@ class Activator:
             if not future.done():
                 future.set_result(ports[next(self._turn) % len(ports)])
 
-    def refuse(self, revision: Key, message: str, retry_after: float = 1.0) -> None:
+    def refuse(self, revision: Key, message: str) -> None:
         """Send away those that wait: the start has failed."""
         for future in self._waiting.pop(revision, ()):
             if not future.done():
-                future.set_exception(Refused(message, retry_after))
+                future.set_exception(Refused(message))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one check."""
@@ -75,15 +69,17 @@ class Activator:
             headers.get(f"knative-serving-{part}".encode(), b"").decode()
             for part in ("namespace", "revision")
         )
+        answer: Response
         try:
             port = await self._admit((key[0], key[1]), receive)
+            answer = Response(headers={"x-envoy-original-dst-host": f"127.0.0.1:{port}"})
         except Refused as refusal:
-            await _answer_refusal(send, refusal)
+            answer = PlainTextResponse(str(refusal), REFUSED, {"retry-after": RETRY_SECONDS})
         except asyncio.CancelledError:
             if asyncio.current_task().cancelling():  # type: ignore[union-attr] # we run in a task
                 raise
-        else:
-            await _answer(send, 200, [(b"x-envoy-original-dst-host", f"127.0.0.1:{port}".encode())])
+            return  # to nobody
+        await answer(scope, receive, send)
 
     async def _admit(self, revision: Key, receive: Receive) -> int:
         ports = self._ready_ports(revision)
@@ -107,17 +103,3 @@ class Activator:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _answer_refusal(send: Send, refusal: Refused) -> None:
-    retry = str(max(1, math.ceil(refusal.retry_after))).encode()
-    headers = [(b"retry-after", retry), (b"content-type", b"text/plain")]
-    await _answer(send, REFUSED, headers, str(refusal).encode())
-
-
-async def _answer(
-    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b""
-) -> None:
-    headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -18,6 +18,7 @@ from knative.local.dataplane.clusters import (
 )
 from knative.local.dataplane.words import TYPE, Json, extension, headers, mutations
 
+HOLD = 600  # seconds that the activator may keep a request besides the Revision's own time
 NOT_FOUND = "no Route has this host name"
 MUTATION = "envoy.filters.http.header_mutation"
 MUTATION_KIND = "filters.http.header_mutation.v3.HeaderMutation"
@@ -43,15 +44,11 @@ def build(
     targets: Mapping[Key, Target],
     domain: str,
     fixed: Mapping[str, str],
-    hold: int = 600,
 ) -> Resources:
-    """Make the whole configuration. `fixed` is host → cluster of Envoy's own start-up file.
-
-    `hold` is how many seconds the activator may keep a request besides the Revision's own time.
-    """
+    """Make the whole configuration. `fixed` is host → cluster of Envoy's own start-up file."""
     hosts = [_fixed_host(host, name) for host, name in fixed.items()]
     for route in routes:
-        hosts += _virtual_hosts(route, targets, domain, hold)
+        hosts += _virtual_hosts(route, targets, domain)
     hosts = list(_without_clashes(hosts))
     hosts.append({"name": "nowhere", "domains": ["*"], "routes": [_not_found()]})
     table = {
@@ -75,9 +72,7 @@ def routed(route: Json) -> Iterator[Key]:
             yield namespace, target["revisionName"]
 
 
-def _virtual_hosts(
-    route: Json, targets: Mapping[Key, Target], domain: str, hold: int
-) -> Iterator[Json]:
+def _virtual_hosts(route: Json, targets: Mapping[Key, Target], domain: str) -> Iterator[Json]:
     meta = route["metadata"]
     namespace = meta["namespace"]
     endings = ["", ".svc", ".svc.cluster.local"]
@@ -87,7 +82,7 @@ def _virtual_hosts(
         yield {
             "name": f"{namespace}/{host}",
             "domains": [f"{host}.{namespace}{ending}" for ending in endings],
-            "routes": [_split(split, hold)],
+            "routes": [_split(split)],
         }
 
 
@@ -111,10 +106,10 @@ def _without_clashes(hosts: Iterable[Json]) -> Iterator[Json]:
             yield {**host, "domains": free}
 
 
-def _split(split: list[tuple[Target, int]], hold: int) -> Json:
+def _split(split: list[tuple[Target, int]]) -> Json:
     # A Revision's own time-outs come with _times; these are for all of them, and for the activator.
-    timeout = max(t.timeout + (0 if t.ready else hold) for t, _ in split)
-    idle = max(t.idle + (0 if t.ready else hold) for t, _ in split)
+    timeout = max(t.timeout + (0 if t.ready else HOLD) for t, _ in split)
+    idle = max(t.idle + (0 if t.ready else HOLD) for t, _ in split)
     return {
         "match": {"prefix": "/"},
         "route": {

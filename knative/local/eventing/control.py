@@ -71,7 +71,8 @@ def find_sink(store: Store, obj: Object, destination: Any) -> tuple[str | None, 
     try:
         return resolve(store, destination, obj["metadata"]["namespace"]), None
     except Unresolved as missing:
-        return None, (missing.reason, missing.message)
+        reason, message = missing.args
+        return None, (reason, message)
 
 
 async def keep_sources(

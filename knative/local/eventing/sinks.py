@@ -21,12 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Unresolved(LookupError):
-    """The destination leads nowhere now; reason and message go into a condition."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
+    """The destination leads nowhere now: reason and message of a condition."""
 
 
 def broker_url(namespace: str, name: str) -> str:
