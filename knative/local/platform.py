@@ -9,7 +9,6 @@ import asyncio
 import fcntl
 import json
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from knative.local import api, s3, serving, serving_plane
 from knative.local.api.kubeconfig import load_token
 from knative.local.eventing import run as eventing
 from knative.local.instance import Platform
-from knative.local.processes import kept_port, server_port, sweep
+from knative.local.processes import is_free, kept_port, server_port, sweep
 from knative.local.store import Store
 
 
@@ -72,17 +71,9 @@ def _compose(data: Path, port: int) -> Platform:
 
 def usable_port(port: int) -> int:
     """Return `port`, or a free one for 0; raises CannotStart when it is taken."""
-    if not port:
-        return server_port()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise CannotStart(
-                f"port {port} is taken: stop what uses it, or choose another with --port"
-            ) from error
-    return port
+    if port and not is_free(port):
+        raise CannotStart(f"port {port} is taken: stop what uses it, or choose another with --port")
+    return port or server_port()
 
 
 @contextmanager

@@ -152,15 +152,15 @@ def sweep(data: Path) -> list[int]:
     return killed
 
 
-def free_port(preferred: int = 0) -> int:
-    """Return a free loopback port, the preferred one when it is free."""
+def is_free(port: int) -> bool:
+    """Say whether a server may listen on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", preferred))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            return free_port()
-        return int(probe.getsockname()[1])
+            return False
+    return True
 
 
 def server_port(preferred: int = 0) -> int:
@@ -169,12 +169,9 @@ def server_port(preferred: int = 0) -> int:
     Below the range of outgoing connections: there, one of those could take it first, or a probe
     could meet itself.
     """
-    if preferred and free_port(preferred) == preferred:
+    if preferred and is_free(preferred):
         return preferred
-    while True:
-        port = next(_SERVER_PORTS)
-        if free_port(port) == port:
-            return port
+    return next(filter(is_free, _SERVER_PORTS))
 
 
 def kept_port(note: Path) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from knative.local.processes import free_port
+from knative.local.processes import server_port
 from scripts.benchmarks.cached import cached
 from scripts.benchmarks.harness import ROOT, CannotMeasure, Options, Report
 
@@ -107,7 +107,7 @@ def _plain(entity: dict[str, Any]) -> tuple[str, str, int, int]:
 
 @asynccontextmanager
 async def _process(environ: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
-    port = free_port()
+    port = server_port()
     words = ("-m", "functions.runtime", "functions.ner.app:function")
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -16,7 +16,7 @@ from eventing.cloudevent import CloudEvent, from_http, to_http
 from knative.local.conditions import get_condition
 from knative.local.eventing.run import run
 from knative.local.instance import Platform
-from knative.local.processes import free_port
+from knative.local.processes import server_port
 from knative.local.store import Store
 from tests.support.subscriber import Subscriber, eventually, serving
 
@@ -92,7 +92,7 @@ class Eventing:
 
 @contextlib.asynccontextmanager
 async def eventing(data: Path) -> AsyncIterator[Eventing]:
-    ingress = free_port()
+    ingress = server_port()
     gateway = Gateway(ingress)
     store = Store(data / "store.db")
     async with serving(gateway) as url:

@@ -52,13 +52,15 @@ def check(spec: Object, features: Mapping[str, str], faults: Faults) -> None:
     """Add what Knative refuses about a pod spec."""
     _limits(spec, faults)
     for name, flag in FLAGGED.items():
-        if spec.get(name) and features.get(flag, "disabled") == "disabled":
+        if spec.get(name) and _is_off(features, flag):
             faults.add("must not set the field(s)", name)
-    _containers(spec.get("containers") or [], faults)
-    _field_refs(spec.get("containers") or [], features, faults)
     for i, volume in enumerate(spec.get("volumes") or []):
         _volume(volume, features, faults.at(f"volumes[{i}]"))
-    _mounts(spec, faults)
+    _containers(spec, features, faults)
+
+
+def _is_off(features: Mapping[str, str], flag: str) -> bool:
+    return features.get(flag, "disabled") == "disabled"
 
 
 def _limits(spec: Object, faults: Faults) -> None:
@@ -73,24 +75,35 @@ def _limits(spec: Object, faults: Faults) -> None:
         )
 
 
-def _containers(containers: list[Object], faults: Faults) -> None:
+def _containers(spec: Object, features: Mapping[str, str], faults: Faults) -> None:
+    containers = spec.get("containers") or []
+    volumes = {volume["name"] for volume in spec.get("volumes") or []}
     if not containers:
         faults.add("missing field(s)", "containers")
     for i, container in enumerate(containers):
         if i:
             faults.add("a second container is not run by this platform", f"containers[{i}]")
-        _container(container, faults.at(f"containers[{i}]"))
+        inner = faults.at(f"containers[{i}]")
+        _image(container.get("image") or "", inner)
+        _probes(container, inner)
+        _env(container, features, inner)
+        _ports(container, inner)
+        _mounts(container, volumes, inner)
     ports = [port for c in containers for port in c.get("ports") or []]
     if len(ports) > 1:
         faults.add("more than one container port is set", "containers[*].ports")
 
 
-def _container(container: Object, faults: Faults) -> None:
-    _image(container.get("image") or "", faults)
-    _probes(container, faults)
+def _env(container: Object, features: Mapping[str, str], faults: Faults) -> None:
+    refused = {"fieldRef", "resourceFieldRef"} if _is_off(features, FIELD_REFS) else set()
     for i, entry in enumerate(container.get("env") or []):
         if entry["name"] in RESERVED_ENV:
             faults.add(f'"{entry["name"]}" is a reserved environment variable', f"env[{i}].name")
+        for name in refused & entry.get("valueFrom", {}).keys():
+            faults.add("must not set the field(s)", f"env[{i}].valueFrom.{name}")
+
+
+def _ports(container: Object, faults: Faults) -> None:
     for port in container.get("ports") or []:
         number = port.get("containerPort", 0)
         if number in RESERVED_PORTS:
@@ -111,17 +124,6 @@ def _probes(container: Object, faults: Faults) -> None:
             faults.add(words, f"{name}.{how}")
 
 
-def _field_refs(containers: list[Object], features: Mapping[str, str], faults: Faults) -> None:
-    if features.get(FIELD_REFS, "disabled") != "disabled":
-        return
-    for i, container in enumerate(containers):
-        for j, entry in enumerate(container.get("env") or []):
-            for name in entry.get("valueFrom", {}).keys() & {"fieldRef", "resourceFieldRef"}:
-                faults.add(
-                    "must not set the field(s)", f"containers[{i}].env[{j}].valueFrom.{name}"
-                )
-
-
 def _image(image: str, faults: Faults) -> None:
     if not image:
         faults.add("missing field(s)", "image")
@@ -132,7 +134,7 @@ def _image(image: str, faults: Faults) -> None:
 
 def _volume(volume: Object, features: Mapping[str, str], faults: Faults) -> None:
     for name, flag in _VOLUMES.items():
-        if name in volume and features.get(flag, "disabled") == "disabled":
+        if name in volume and _is_off(features, flag):
             faults.add(f"{_disabled(name, volume)}: must not set the field(s)", name)
 
 
@@ -143,10 +145,7 @@ def _disabled(name: str, volume: Object) -> str:
     return f"Persistent volume claim support is disabled, but found persistent volume claim {claim}"
 
 
-def _mounts(spec: Object, faults: Faults) -> None:
-    known = {volume["name"] for volume in spec.get("volumes") or []}
-    for i, container in enumerate(spec.get("containers") or []):
-        for j, mount in enumerate(container.get("volumeMounts") or []):
-            if mount.get("name") not in known:
-                place = f"containers[{i}].volumeMounts[{j}].name"
-                faults.add("volumeMount has no matching volume", place)
+def _mounts(container: Object, volumes: set[str], faults: Faults) -> None:
+    for i, mount in enumerate(container.get("volumeMounts") or []):
+        if mount.get("name") not in volumes:
+            faults.add("volumeMount has no matching volume", f"volumeMounts[{i}].name")
