@@ -123,6 +123,23 @@ def talk(port: int) -> list[bytes]:
         return said
 
 
+async def test_an_offer_to_upgrade_to_h2c_is_not_taken_and_the_answer_is_http_1_1(
+    plane: Plane,
+) -> None:
+    plane.revision("web-00001", annotations=KEEP)
+    plane.route(ALL)
+    await plane.answered()
+    offer = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", plane.port)
+    writer.write(f"GET /headers HTTP/1.1\r\nhost: {HOST}\r\n{offer}\r\n".encode())
+    status, *answered = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+    assert status == "HTTP/1.1 200 OK"
+    headers = dict(line.split(": ", 1) for line in answered)
+    arrived = json.loads(await reader.readexactly(int(headers["content-length"])))
+    assert not {"upgrade", "http2-settings"} & (headers.keys() | arrived.keys())
+    writer.close()
+
+
 @pytest.mark.parametrize("limit", [0, 10], ids=["straight", "by-the-activator"])
 async def test_the_first_byte_has_its_own_time_and_an_answer_that_began_in_time_goes_on(
     plane: Plane, limit: int
