@@ -2,7 +2,8 @@
 
 Sentences of 64 tokens, and of 16 to 128. All in float32 but the row that says int8. The servers
 take turns; each has all cores but one and as many threads, and the clients have the last core.
-`--peers kserve,litserve,bentoml,mlserver` are the default, `--seconds` the length of one measurement.
+`--peers kserve,litserve,bentoml,mlserver` are the default (torchserve and ray are known too),
+`--seconds` the length of one measurement.
 """
 
 import argparse
@@ -16,14 +17,16 @@ from dataclasses import dataclass
 
 from scripts.benchmarks import bert_base, ner_int8, ner_load
 from scripts.benchmarks.bert_base import BertBase
-from scripts.benchmarks.contestants import OURS, PEERS, Contestant, Started, chosen, serving
+from scripts.benchmarks.contestants import OURS, Contestant, chosen
 from scripts.benchmarks.harness import ROOT, CannotMeasure, Options, Report
 from scripts.benchmarks.ner_load import MIXED, Pace
+from scripts.benchmarks.serving import Started, serving
 
 LEVELS = {1: 1.0, 8: 1.5, 32: 4.0}
 """By concurrency, how much longer than `--seconds` it is measured: batches come in whole."""
 MOST = max(LEVELS)
 SECONDS = 4.0
+PEERS = "kserve,litserve,bentoml,mlserver"
 INT8 = "ours, int8"
 
 
@@ -58,7 +61,7 @@ class Course:
 def run(report: Report, options: Options) -> None:
     """Measure each server in turn, at each level."""
     parser = argparse.ArgumentParser(prog="./scripts/bench ner")
-    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--peers", default=PEERS)
     contestants = chosen(parser.parse_args(options.rest).peers)
     model = bert_base.made()
     with _clients_apart() as cores:
