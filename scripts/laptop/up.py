@@ -22,6 +22,7 @@ from scripts.laptop.running import READY_NAME, registered, serving
 FIRST_BYTES, LATER_BYTES = 2 << 30, 200 << 20
 """Free disk for the first contents and a few models more; for starting again."""
 LOG_NAME = "up.log"
+_LAST_PORT = 65535
 
 
 class Stopped(Exception):
@@ -45,16 +46,24 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/up", description=__doc__)
-    parser.add_argument("--port", type=int, default=8080, help="the gateway's port; 0: a free one")
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="the gateway's port; 0: a free one (8080)"
+    )
     parser.add_argument("--data", type=Path, default=data_folder(), help="where everything is kept")
     parser.add_argument("--detach", action="store_true", help="go on in the background")
     return parser
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {_LAST_PORT}")
+    return int(text)
+
+
 def _make_room(data: Path) -> None:
     """Make the folder; a place that cannot be used or is too full is one line, before any work."""
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # Secrets are in it
     except OSError as error:
         raise SystemExit(f"cannot use {data}: {error.strerror}; choose another --data") from error
     needed = LATER_BYTES if (data / STAMP_NAME).exists() else FIRST_BYTES

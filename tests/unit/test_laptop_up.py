@@ -47,6 +47,18 @@ def test_a_taken_port_is_one_line_before_any_training(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_wrong_use(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        up._parser().parse_args([f"--port={port}"])
+    assert "is no port: 0 to 65535" in capsys.readouterr().err
+
+
+def test_what_a_platform_keeps_is_for_its_owner_alone(tmp_path: Path) -> None:
+    up._make_room(tmp_path / "data")
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
 def test_down_ends_nothing_that_is_not_ours(tmp_path: Path) -> None:
     assert running.serving(tmp_path) is None
     (tmp_path / running.PID_NAME).write_text("1")
