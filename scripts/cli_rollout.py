@@ -141,23 +141,29 @@ def check(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
         objects = [item for item in yaml.safe_load_all(text) if isinstance(item, dict)]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        typer.echo(f"{file}: {error}", err=True)
+        why = error.strerror if isinstance(error, OSError) else error
+        typer.echo(f"error: {file}: {why}", err=True)
         raise typer.Exit(2) from error
     problems = [problem for item in objects for problem in _problems(item)]
     for problem in problems:
         typer.echo(problem, err=True)
+    count = sum(_policy(item) is not None for item in objects)
+    typer.echo(f"{file}: {count - len(problems)} of {count} policies make sense")
     raise typer.Exit(int(bool(problems)))
 
 
 def _problems(item: Object) -> list[str]:
-    meta = item.get("metadata") or {}
-    text = (meta.get("annotations") or {}).get(policy.ANNOTATION)
+    text = _policy(item)
     try:
         if text is not None:
             policy.parse(str(text))
     except policy.PolicyInvalid as problem:
-        return [f"{item.get('kind')}/{meta.get('name')}: {problem}"]
+        return [f"{item.get('kind')}/{(item.get('metadata') or {}).get('name')}: {problem}"]
     return []
+
+
+def _policy(item: Object) -> Any:
+    return ((item.get("metadata") or {}).get("annotations") or {}).get(policy.ANNOTATION)
 
 
 def connect(namespace: str | None) -> KubeClient:

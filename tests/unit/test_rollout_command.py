@@ -164,6 +164,13 @@ def test_check_names_the_field_of_a_policy_that_makes_no_sense(
     file.write_text(json.dumps({"kind": "ConfigMap"}) + "\n---\n" + json.dumps(manifest))
     result = command("check", str(file))
     assert (result.exit_code, says in result.stderr) == (code, True)
+    assert f"{1 - code} of 1 policies" in result.stdout
+
+
+def test_check_says_when_there_was_nothing_to_check(tmp_path: Path) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text("kind: ConfigMap\n")
+    assert "0 of 0 policies" in command("check", str(file)).stdout
 
 
 def test_check_of_a_file_that_cannot_be_read_is_wrong_use(tmp_path: Path) -> None:
