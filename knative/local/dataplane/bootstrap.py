@@ -22,19 +22,14 @@ class Ports:
 
     gateway: int
     admin: int
-    activator: int
+    platform: int
     ingress: int
 
 
 def bootstrap(ports: Ports) -> Json:
     """Make the start-up file."""
     kept = {"patterns": [{"safe_regex": {"regex": KEPT_STATS}}]}
-    ours = {
-        clusters.CONFIGURATION: ports.activator,
-        "activator-checks": ports.activator,
-        "broker-ingress": ports.ingress,
-        "request-metrics": ports.activator,
-    }
+    ours = {clusters.PLATFORM: ports.platform, clusters.BROKER: ports.ingress}
     return {
         "node": {"id": "gateway", "cluster": "knative"},
         "admin": {"address": address(ports.admin)},
@@ -137,7 +132,7 @@ def _error(code: str) -> Json:
 
 def _check() -> Json:
     asked = ("knative-serving-namespace", "knative-serving-revision")
-    server = {"uri": "http://activator", "cluster": "activator-checks", "timeout": "3600s"}
+    server = {"uri": "http://activator", "cluster": clusters.PLATFORM, "timeout": "3600s"}
     answer = {"allowed_upstream_headers": _exactly("x-envoy-original-dst-host")}
     return extension(
         "envoy.filters.http.ext_authz",

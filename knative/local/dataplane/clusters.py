@@ -19,12 +19,13 @@ UNLIMITED = 1 << 30
 # Many servers close an idle connection after 5 s without a word; one that we closed first cannot be
 # picked for a request that is then lost.
 UPSTREAM_IDLE = "1s"
-CONFIGURATION = "configuration"
+BROKER = "broker-ingress"
+PLATFORM = "platform"  # our own server: configuration, checks, metrics
 SOURCE: Json = {  # where Envoy asks for what changes, again as soon as it has an answer
     "api_config_source": {
         "api_type": "REST",
         "transport_api_version": "V3",
-        "cluster_names": [CONFIGURATION],
+        "cluster_names": [PLATFORM],
         "refresh_delay": "0.001s",
         "request_timeout": "3600s",
     },

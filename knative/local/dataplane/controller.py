@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from knative.local import carried
-from knative.local.dataplane import routing
+from knative.local.dataplane import clusters, routing
 from knative.local.dataplane.clusters import Endpoint, Key, Target
 from knative.local.dataplane.envoy import Envoy
 from knative.local.dataplane.routing import Resources
@@ -24,8 +24,8 @@ QUIET_TIMES = 2
 # run, and the last that did.
 SLEEPERS_KEPT = 32
 FIXED = {
-    "broker-ingress.knative-eventing.svc.cluster.local": "broker-ingress",
-    "request-metrics.knative-serving.svc.cluster.local": "request-metrics",
+    "broker-ingress.knative-eventing.svc.cluster.local": clusters.BROKER,
+    "request-metrics.knative-serving.svc.cluster.local": clusters.PLATFORM,
 }
 
 
