@@ -186,22 +186,20 @@ class Reconciler:
         born = {"name": meta["name"], "namespace": meta["namespace"]}
         born["ownerReferences"] = [owner_reference(service)]
         head = {"apiVersion": service["apiVersion"], "kind": kind}
-        made = self.store.create({**head, "metadata": {**born, **wanted}, "spec": spec})
-        record_event(
-            self.store, service, "Created", f'Created {kind} "{meta["name"]}"', "Normal", self.now
-        )
-        return made
+        return self._create(service, {**head, "metadata": {**born, **wanted}, "spec": spec})
 
     def _revision(self, configuration: Object) -> Object:
-        meta = configuration["metadata"]
-        name = revisions.revision_name(configuration)
-        found = self._get("Revision", meta["namespace"], name)
-        if found is not None:
-            return found
-        made = self.store.create(revisions.make(configuration))
-        record_event(
-            self.store, configuration, "Created", f'Created Revision "{name}"', "Normal", self.now
+        namespace, name = (
+            configuration["metadata"]["namespace"],
+            revisions.revision_name(configuration),
         )
+        found = self._get("Revision", namespace, name)
+        return found or self._create(configuration, revisions.make(configuration))
+
+    def _create(self, owner: Object, obj: Object) -> Object:
+        made = self.store.create(obj)
+        words = f'Created {obj["kind"]} "{obj["metadata"]["name"]}"'
+        record_event(self.store, owner, "Created", words, "Normal", self.now)
         return made
 
     def _judge(self, status: Object, revision: Object) -> None:
