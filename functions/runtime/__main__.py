@@ -1,5 +1,10 @@
 """`python -m functions.runtime MODULE:ATTRIBUTE` serves a function on `PORT` until SIGTERM."""
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # nothing of what is imported is garbage, and looking for it takes a twentieth of it
+
 from functions.runtime import coldstart
 
 coldstart.begin()
@@ -10,16 +15,19 @@ import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from functools import partial  # noqa: E402
+from types import ModuleType  # noqa: E402
 from typing import Any  # noqa: E402
 
 from functions.runtime import ahead  # noqa: E402
 
 # Before numpy: starting its threads takes longer than what a function has for them to multiply.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# httpx brings a command line, and with it rich and pygments; uvicorn a watcher of source files. Both
-# do without where there is none.
-for needless in ("httpx._main", "uvicorn.supervisors.watchfilesreload"):
-    sys.modules.setdefault(needless, None)  # type: ignore[arg-type] # "there is none"
+# httpx brings a command line, and with it rich and pygments, and does without where there is none;
+# uvicorn brings what starts several processes and watches source files, and only asks for the names.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # "there is none"
+supervisors = ModuleType("uvicorn.supervisors")
+vars(supervisors).update(ChangeReload=None, Multiprocess=None)
+sys.modules.setdefault(supervisors.__name__, supervisors)
 if __name__ == "__main__" and sys.argv[1:]:
     ahead.begin(sys.argv[1], os.environ)  # the model is opened while the rest is imported
 
@@ -91,6 +99,8 @@ def main() -> None:
     telemetry.configure(os.environ, identity(settings))
     app = build_app(function, os.environ, partial(serve_metrics, settings))
     coldstart.mark("import")
+    gc.freeze()  # what was imported stays, and is never looked through again
+    gc.enable()
     uvicorn.run(
         app,
         host=settings.bind_address,

@@ -68,12 +68,12 @@ def steps(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -
     if first is None:
         return  # torch runs the model, or there is none yet
     yield partial(readahead.announce, [first.with_name(f"{first.name}.data"), first])
-    from functions.runtime import tokenizing  # noqa: PLC0415 - while the disk reads
-
-    yield partial(tokenizing.open_ahead, path)
-    from functions.runtime.backends_onnx import open_ahead  # noqa: PLC0415 - while that is read
+    from functions.runtime.backends_onnx import open_ahead  # noqa: PLC0415 - while the disk reads
 
     yield partial(open_ahead, first, threads)
+    from functions.runtime import tokenizing  # noqa: PLC0415 - while the model is asked its probe
+
+    yield partial(tokenizing.open_ahead, path)
 
 
 def _prepared(path: Path, device: str, form: Form) -> Iterator[Path]:
