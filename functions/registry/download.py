@@ -2,14 +2,16 @@
 
 A part that is cut goes on from its last byte; only a wire that brings nothing, again and again, is
 given up. The hash follows the parts in their order, over what is on the disk: parts that an earlier
-run left count like any other, and nothing is read twice.
+run left count like any other, and nothing is read twice. No more parts are under way than the hash
+can follow: else it would be left with work for one core when the others are done.
 """
 
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from functions.registry.errors import Cut
 from functions.registry.ranges import Journal, Range
@@ -18,7 +20,9 @@ WORKERS = 4
 ATTEMPTS = 5
 FIRST_PAUSE = 0.05
 """Seconds before a part is asked for again; doubled with each try that brought nothing."""
-_BUFFER = 1 << 20
+PIECE = 256 << 10
+"""Bytes in memory at once, of each part and of the hash: a core's own cache holds them, and larger
+writes make the kernel look for larger free pages, which costs more than it saves."""
 
 Ask = Callable[[Range], Iterator[bytes]]
 """Ask the store for a range; the pieces come as they arrive, and Cut ends them early."""
@@ -28,9 +32,9 @@ class _GivenUp(Exception):
     """Another part failed: there is no use in going on with this one."""
 
 
-def download(ask: Ask, journal: Journal, parts: list[Range]) -> str:
+def download(ask: Ask, journal: Journal, parts: Sequence[Range]) -> str:
     """Bring the parts that are missing; return the sha256 of the whole file, as hex digits."""
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(_BUFFER))
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(PIECE))
     failed = threading.Event()
 
     def arrive(part: Range) -> None:
@@ -39,8 +43,7 @@ def download(ask: Ask, journal: Journal, parts: list[Range]) -> str:
 
     with journal.opened(), ThreadPoolExecutor(WORKERS) as pool:
         try:
-            for part, arrival in [(part, pool.submit(arrive, part)) for part in parts]:
-                arrival.result()
+            for part in in_order(lambda part: pool.submit(arrive, part), parts):
                 for piece in journal.read(part, buffer):
                     digest.update(piece)
         except BaseException:
@@ -48,6 +51,15 @@ def download(ask: Ask, journal: Journal, parts: list[Range]) -> str:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return digest.hexdigest()
+
+
+def in_order(start: Callable[[Range], Future[None]], parts: Sequence[Range]) -> Iterator[Range]:
+    """Yield each part once it is there; whoever takes it lets another one begin."""
+    under_way: deque[Future[None]] = deque()
+    for number, part in enumerate(parts):
+        under_way.extend(map(start, parts[number + len(under_way) : number + WORKERS]))
+        under_way.popleft().result()
+        yield part
 
 
 def _bring(ask: Ask, journal: Journal, part: Range, failed: threading.Event) -> None:

@@ -16,7 +16,7 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.registry.download import WORKERS, download
+from functions.registry.download import PIECE, WORKERS, download
 from functions.registry.errors import Cut, ObjectMissing, Refused, StoreUnavailable
 from functions.registry.faults import told
 from functions.registry.manifest import FileEntry
@@ -25,8 +25,6 @@ from functions.registry.ranges import Journal, Range, split
 PART, LEAST_PART = 32 << 20, 4 << 20
 """How much is asked for at once: much of a large file, and of a small one little enough that its
 beginning is hashed while the rest comes."""
-PIECE = 1 << 20
-"""Bytes of a part that are in memory at once."""
 
 
 class Folders:
@@ -87,7 +85,7 @@ class Folders:
             raise Refused(reason, "wrong_size")
         journal = Journal(notes, target, head["ETag"], entry.size)
         ask = partial(self._pieces, key, {"IfMatch": head["ETag"], **pin})
-        part = min(PART, max(LEAST_PART, entry.size // (4 * WORKERS)))
+        part = min(PART, max(LEAST_PART, entry.size // (8 * WORKERS)))
         return download(ask, journal, split(entry.size, part))
 
     def stored(self, folder: str, entry: FileEntry) -> FileEntry | None:
