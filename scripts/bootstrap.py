@@ -81,7 +81,8 @@ def _install(lock: Path) -> None:
             out.write(line)
             collected += line.startswith(("Collecting", "Processing", "Requirement already"))
             _draw(lock.stem, collected, total, time.monotonic() - started)
-    print(file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr, flush=True)
     if pip.returncode:
         tail = [line for line in log.read_text().splitlines() if line.startswith("ERROR")]
         reason = tail[0] if tail else f"see {log}"
@@ -97,7 +98,7 @@ def _draw(name: str, done: int, total: int, seconds: float) -> None:
     left = f"about {seconds / share - seconds:3.0f} s left" if done > total / 10 else "…"
     filled = "█" * int(30 * share)
     text = f"\rinstalling {name}: {filled:30} {done}/{total} packages, {left}   "
-    if sys.stderr.isatty() or done == total:  # stdout is the command's that wants us
+    if sys.stderr.isatty():  # stdout is the command's that wants us
         print(text, end="", file=sys.stderr, flush=True)
 
 
