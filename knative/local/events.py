@@ -23,14 +23,12 @@ def record_event(
     identity = "\0".join((meta.get("uid", ""), reason, message, type))
     name = f"{meta['name']}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     try:
-        event = store.get("Event", namespace, name)
+        event, write = store.get("Event", namespace, name), store.update
     except NotFound:
         _trim(store, namespace)
-        event = store.create(_new(involved, namespace, name, timestamp(now)))
-        event |= {"reason": reason, "message": message, "type": type}
-    event["count"] += 1
-    event["lastTimestamp"] = timestamp(now)
-    store.update(event)
+        event, write = _new(involved, namespace, name, timestamp(now)), store.create
+    event |= {"reason": reason, "message": message, "type": type}
+    write(event | {"count": event["count"] + 1, "lastTimestamp": timestamp(now)})
 
 
 def _new(involved: Object, namespace: str, name: str, when: str) -> Object:

@@ -57,6 +57,10 @@ class Kind:
         """Return `plural.group`, as error messages name it."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
+    def details(self, name: str) -> dict[str, Any]:
+        """Return the `details` of a Status about one object."""
+        return {"name": name, "group": self.group, "kind": self.plural}
+
     @property
     def custom(self) -> bool:
         """Say whether it is a custom resource, to which some rules of the API do not apply."""
@@ -72,14 +76,3 @@ def _kind(name: str, entry: Mapping[str, Any]) -> Kind:
 _ENTRIES = json.loads(files(__package__).joinpath("kinds.json").read_text(encoding="utf-8"))
 KINDS = tuple(_kind(name, entry) for name, entry in _ENTRIES.items())
 BY_KIND: Mapping[str, Kind] = {k.kind: k for k in KINDS}
-
-
-def resource(kind: str) -> str:
-    """Return `services.serving.knative.dev` for `Service`: the name used in messages."""
-    return BY_KIND[kind].resource
-
-
-def details(kind: str, name: str) -> dict[str, Any]:
-    """Return the `details` of a Status about one object."""
-    row = BY_KIND[kind]
-    return {"name": name, "group": row.group, "kind": row.plural}

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from knative.local import kinds
 from knative.local.changes import Change, Changes, EventType, Subscription, parse
 from knative.local.errors import AlreadyExists, Conflict, Expired, NotFound
+from knative.local.kinds import BY_KIND
 
 Object = dict[str, Any]
 Objects = list[Object]
@@ -99,7 +99,8 @@ class Store:
         """Return a private copy, or raise NotFound."""
         body = self._of(kind).get((namespace, name))
         if body is None:
-            raise NotFound(f'{kinds.resource(kind)} "{name}" not found', kinds.details(kind, name))
+            row = BY_KIND[kind]
+            raise NotFound(f'{row.resource} "{name}" not found', row.details(name))
         return parse(body)
 
     def list(
@@ -133,8 +134,8 @@ class Store:
         kind, namespace, name = key_of(new)
         with self._lock:
             if (namespace, name) in self._of(kind):
-                message = f'{kinds.resource(kind)} "{name}" already exists'
-                raise AlreadyExists(message, kinds.details(kind, name))
+                row = BY_KIND[kind]
+                raise AlreadyExists(f'{row.resource} "{name}" already exists', row.details(name))
             new["metadata"] |= {
                 "uid": str(uuid.uuid4()),
                 "creationTimestamp": timestamp(self._clock()),
@@ -246,11 +247,11 @@ class Store:
 def _check_fresh(old: Object, new: Object) -> None:
     wanted = new["metadata"].get("resourceVersion")
     if wanted and wanted != old["metadata"]["resourceVersion"]:
-        kind, _, name = key_of(old)
+        row, name = BY_KIND[old["kind"]], old["metadata"]["name"]
         raise Conflict(
-            f'Operation cannot be fulfilled on {kinds.resource(kind)} "{name}": the object has been '
+            f'Operation cannot be fulfilled on {row.resource} "{name}": the object has been '
             "modified; please apply your changes to the latest version and try again",
-            kinds.details(kind, name),
+            row.details(name),
         )
 
 

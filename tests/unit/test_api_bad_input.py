@@ -170,6 +170,7 @@ async def test_bad_names_are_invalid(api: httpx.AsyncClient, name: Any) -> None:
 async def test_queries_that_make_no_sense(api: httpx.AsyncClient) -> None:
     for query in (
         "limit=x",
+        "limit=%C2%B2",
         "continue=%21",
         "labelSelector=a%20b",
         "fieldSelector=%3D",

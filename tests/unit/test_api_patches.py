@@ -1,15 +1,18 @@
 """Patches, selectors, tables, protobuf: pure parts of the API."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from knative.local.api import patches, protobuf
+from knative.local.api.reading import renderer
 from knative.local.api.selectors import field_selector, label_selector
 from knative.local.api.table import age, table
 from knative.local.errors import BadRequest, Invalid, UnsupportedMediaType
 from knative.local.kinds import BY_KIND
+from knative.local.store import timestamp
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -117,6 +120,15 @@ def test_what_an_object_does_not_say_prints_as_nothing() -> None:
     event = {"metadata": {"name": "e"}, "involvedObject": {"kind": 5}}
     cells = table(BY_KIND["Event"], [event], {}, NOW)["rows"][0]["cells"]
     assert cells == ["e", "<unknown>", "", "", "", ""]
+
+
+def test_the_age_in_a_watch_is_that_of_the_moment() -> None:
+    times = iter((NOW, NOW + timedelta(hours=1)))
+    request = Request({"type": "http", "headers": [(b"accept", b"application/json;as=Table;v=v1")]})
+    row = renderer(BY_KIND["ConfigMap"], request, lambda: next(times))
+    meta = {"name": "c", "resourceVersion": "1", "creationTimestamp": timestamp(NOW)}
+    ages = [row({"metadata": meta})["rows"][0]["cells"][-1] for _ in range(2)]
+    assert ages == ["0s", "60m"]
 
 
 def test_protobuf_of_unknown_kinds_and_broken_bytes_are_refused() -> None:

@@ -64,13 +64,13 @@ class Api:
         """Answer with one object."""
         path = request.path_params
         obj = self.objects.store.get(kind.kind, path.get("namespace", ""), path["name"])
-        return JSONResponse(reading.renderer(kind, request, self.objects.clock())(obj))
+        return JSONResponse(reading.renderer(kind, request, self.objects.clock)(obj))
 
     async def list(self, kind: Kind, request: Request) -> Response:
         """Answer with the objects that are wanted, or with what happens to them from now on."""
         namespace, query = request.path_params.get("namespace"), request.query_params
         if query.get("watch") in ("1", "true"):
-            render = reading.renderer(kind, request, self.objects.clock())
+            render = reading.renderer(kind, request, self.objects.clock)
             wanted = reading.watch(kind, namespace, query, render)
             lines = streams.watch(self.objects.store, wanted)
             return streams.Stream(lines, media_type="application/json")
@@ -98,8 +98,7 @@ class Api:
         """Delete an object and what it owns."""
         call = requests.call(kind, request)
         gone = self.objects.delete(call, await requests.options(request))
-        details = {"name": call.name, "group": kind.group, "kind": kind.plural}
-        return _success({**details, "uid": gone["metadata"]["uid"]})
+        return _success({**kind.details(call.name), "uid": gone["metadata"]["uid"]})
 
     async def delete_all(self, kind: Kind, request: Request) -> Response:
         """Delete every object that the selectors choose."""

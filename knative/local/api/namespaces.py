@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from knative.local.errors import Forbidden, NotFound
-from knative.local.kinds import KINDS, Kind, details
+from knative.local.kinds import KINDS, Kind
 from knative.local.store import Object, Store, timestamp
 
 QUIET_SECONDS = 1.0
@@ -34,7 +34,7 @@ def check_open(store: Store, kind: Kind, namespace: str, name: str) -> None:
         raise Forbidden(
             f'{kind.resource} "{name}" is forbidden: unable to create new content in namespace '
             f"{namespace} because it is being terminated",
-            details(kind.kind, name),
+            kind.details(name),
         )
 
 

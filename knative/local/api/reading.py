@@ -49,13 +49,14 @@ def listing(kind: Kind, found: Page, request: Request, now: datetime) -> Object:
     return {**head, "items": found.items}
 
 
-def renderer(kind: Kind, request: Request, now: datetime) -> Render:
+def renderer(kind: Kind, request: Request, clock: Callable[[], datetime]) -> Render:
     """Return how to show one object: as it is, or as a table when the client prefers one."""
-    if not _prefers_table(request):
-        return lambda obj: obj
-    return lambda obj: table(
-        kind, [obj], {"resourceVersion": obj["metadata"]["resourceVersion"]}, now
-    )
+
+    def row(obj: Object) -> Object:
+        meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+        return table(kind, [obj], meta, clock())
+
+    return row if _prefers_table(request) else lambda obj: obj
 
 
 def _prefers_table(request: Request) -> bool:
@@ -89,7 +90,7 @@ def log_options(query: Mapping[str, str]) -> tuple[int | None, bool]:
 
 def number(text: str, name: str) -> int:
     """Read a whole number of the query."""
-    if not text.isdigit():
+    if not text.isdecimal():
         raise BadRequest(f"{name}: {text!r} is not a whole number")
     return int(text)
 

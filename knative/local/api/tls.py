@@ -13,7 +13,7 @@ import trustme
 def certificate(data: Path) -> tuple[Path, Path]:
     """Return the paths of certificate (with its authority) and key, PEM; make them the first time."""
     cert, key = data / "tls" / "cert.pem", data / "tls" / "key.pem"
-    if not cert.exists():
+    if not (cert.exists() and key.exists()):
         authority = trustme.CA(organization_name="marketresearchai local API")
         issued = authority.issue_cert("localhost", "127.0.0.1")
         chain = [*issued.cert_chain_pems, authority.cert_pem]
