@@ -13,12 +13,12 @@ import numpy as np
 from functions.runtime.batching import fill
 from functions.runtime.encoder import Tokens
 
-ROW = 128
-"""Tokens that a row is made to hold about: attention grows with a row's square, and is cheap here."""
+ROWS = (128, 64)
+"""Tokens that a row is tried to hold about: shorter rows cost less attention and more padding."""
 DOUBLES, OVERHEAD = 2200, 16
 """Tokens of a row at which attention costs as much as all the rest, and what a batch costs beside
 its tokens, in tokens: of a model of bert-base's size, on one core."""
-SHORTER = 4
+SHORTER = 6
 """How many batches are weighed: the largest and those that leave one more of its texts behind."""
 
 
@@ -67,9 +67,9 @@ def take(sizes: Sequence[int], most: int) -> int:
 
 
 def share_rows(sizes: Sequence[int]) -> list[list[int]]:
-    """Return the numbers of the texts of each row, for the cheaper of two numbers of rows."""
-    least = max(1, sum(sizes) // ROW)
-    counts = (min(count, len(sizes)) for count in (least, least + 1))
+    """Return the numbers of the texts of each row, for the cheapest number of rows."""
+    least = {max(1, sum(sizes) // length) for length in ROWS}
+    counts = {min(count + more, len(sizes)) for count in least for more in (0, 1)}
     return min((_spread(sizes, count) for count in counts), key=lambda rows: _cost(rows, sizes))
 
 

@@ -33,7 +33,7 @@ class Settings:
     overlap: int
     """`NER_OVERLAP_TOKENS`: tokens that neighbouring windows share. Default 32."""
     batch_tokens: int
-    """`NER_BATCH_TOKENS`: tokens of one batch, padding included. Default 384 on a CPU, where larger
+    """`NER_BATCH_TOKENS`: tokens of one batch. Default 448 on a CPU, where larger
     ones are no quicker a token and what arrives meanwhile waits longer; 1024 on a GPU."""
     queue_tokens: int
     """`NER_QUEUE_TOKENS`: tokens that may wait; 429 past it. Default 65536."""
@@ -69,7 +69,7 @@ class Settings:
             max_texts=_integer(environ, "NER_MAX_TEXTS", 1024),
             window=_integer(environ, "NER_WINDOW_TOKENS", 126),
             overlap=_integer(environ, "NER_OVERLAP_TOKENS", 32),
-            batch_tokens=_integer(environ, "NER_BATCH_TOKENS", 384 if device == "cpu" else 1024),
+            batch_tokens=_integer(environ, "NER_BATCH_TOKENS", 448 if device == "cpu" else 1024),
             queue_tokens=_integer(environ, "NER_QUEUE_TOKENS", 65_536),
             batch_wait_ms=_integer(environ, "NER_BATCH_WAIT_MS", 0),
             timeout_ms=_integer(environ, "NER_TIMEOUT_MS", 30_000),

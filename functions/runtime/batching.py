@@ -26,7 +26,7 @@ Take = Callable[[Sequence[int], int], int]
 class Limits:
     """Bounds of a batcher, in tokens and seconds."""
 
-    batch_tokens: int = 384
+    batch_tokens: int = 448
     """Tokens of one batch; a single longer item still runs, alone."""
     queue_tokens: int = 65_536
     """Tokens that may wait; a request that finds less waiting is let in whole."""

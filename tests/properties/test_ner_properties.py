@@ -105,7 +105,9 @@ def test_no_row_is_longer_than_an_even_share_and_one_text(sizes: list[int]) -> N
     batch = packing.pack([[1] * size for size in sizes], share=True)
     rows, length = batch.ids.shape
     assert length <= sum(sizes) / rows + max(sizes)
-    assert length == max(sizes) or rows * length <= sum(sizes) + rows * packing.ROW + max(sizes)
+    assert length == max(sizes) or rows * length <= sum(sizes) + rows * max(packing.ROWS) + max(
+        sizes
+    )
 
 
 @settings(deadline=None, max_examples=30)
