@@ -97,6 +97,17 @@ def test_the_namespaces_of_the_platform_are_there(kube: KubeApi) -> None:
     )
 
 
+def test_get_sorts_by_what_is_not_in_metadata(kube: KubeApi, name: str) -> None:
+    for suffix, value in (("a", "2"), ("b", "1")):
+        labelled = config_map(f"{name}-{suffix}", order=value)
+        labelled["metadata"]["labels"] = {"sorted": name}
+        kube.apply(labelled)
+    listed = kube.kubectl(
+        "get", "cm", "-l", f"sorted={name}", "--sort-by=.data.order", "--no-headers"
+    )
+    assert [line.split()[0] for line in listed.splitlines()] == [f"{name}-b", f"{name}-a"]
+
+
 def test_get_prints_knatives_own_columns(kube: KubeApi, service: Object) -> None:
     kube.apply(service)
     header = kube.kubectl("get", "ksvc").splitlines()[0].split()

@@ -44,7 +44,7 @@ def page(store: Store, kind: Kind, namespace: str | None, query: Mapping[str, st
 def listing(kind: Kind, found: Page, request: Request, now: datetime) -> Object:
     """Return a list, as a table when the client prefers one."""
     if _prefers_table(request):
-        return table(kind, found.items, found.meta, now)
+        return table(kind, found.items, found.meta, now, _included(request))
     head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": found.meta}
     return {**head, "items": found.items}
 
@@ -54,13 +54,17 @@ def renderer(kind: Kind, request: Request, clock: Callable[[], datetime]) -> Ren
 
     def row(obj: Object) -> Object:
         meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-        return table(kind, [obj], meta, clock())
+        return table(kind, [obj], meta, clock(), _included(request))
 
     return row if _prefers_table(request) else lambda obj: obj
 
 
 def _prefers_table(request: Request) -> bool:
     return "as=Table" in request.headers.get("accept", "")
+
+
+def _included(request: Request) -> str:
+    return request.query_params.get("includeObject", "Metadata")
 
 
 def watch(kind: Kind, namespace: str | None, query: Mapping[str, str], render: Render) -> Watch:

@@ -16,8 +16,10 @@ NAME = Column("Name", "metadata.name", "string")
 _UNITS = (("y", 31_536_000), ("d", 86_400), ("h", 3_600), ("m", 60))
 
 
-def table(kind: Kind, objects: Sequence[Object], meta: Object, now: datetime) -> dict[str, Any]:
-    """Return a meta.k8s.io/v1 Table."""
+def table(
+    kind: Kind, objects: Sequence[Object], meta: Object, now: datetime, include: str = "Metadata"
+) -> dict[str, Any]:
+    """Return a meta.k8s.io/v1 Table; with `include` "Object" rows hold all of it, to sort them by."""
     columns = (NAME, *kind.columns)
     return {
         "kind": "Table",
@@ -25,7 +27,10 @@ def table(kind: Kind, objects: Sequence[Object], meta: Object, now: datetime) ->
         "metadata": dict(meta),
         "columnDefinitions": [_definition(column) for column in columns],
         "rows": [
-            {"cells": [cell(obj, column, now) for column in columns], "object": _partial(obj)}
+            {
+                "cells": [cell(obj, column, now) for column in columns],
+                "object": _shown(obj, include),
+            }
             for obj in objects
         ],
     }
@@ -70,9 +75,8 @@ def _definition(column: Column) -> dict[str, Any]:
     return {**said, "format": form, "description": column.name}
 
 
-def _partial(obj: Object) -> dict[str, Any]:
-    return {
-        "kind": "PartialObjectMetadata",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": obj["metadata"],
-    }
+def _shown(obj: Object, include: str) -> Object | None:
+    if include == "Object":
+        return obj
+    partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    return None if include == "None" else {**partial, "metadata": obj["metadata"]}
