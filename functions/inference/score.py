@@ -1,7 +1,8 @@
 """How well a sentence answers a question: meaning, words, and the names that were asked for. Pure.
 
 A question that names a country or a company is not answered by a sentence about another one, however
-alike they are: each name missing from a sentence's surroundings costs. The weights were chosen on
+alike they are: each name missing from a sentence's surroundings costs. Nor is one that names a year
+answered by what is of other years. The weights were chosen on
 question sets over the demo corpus; the README of the index says how, and how they did on others.
 """
 
@@ -20,6 +21,7 @@ from functions.inference.words import (
     says_a_name,
     stands,
     words,
+    years,
 )
 
 SENTENCE, CHUNK, WORDS = 0.26, 0.37, 0.4
@@ -32,6 +34,9 @@ OTHER_PLACE = 0.1
 """What it costs a sentence to name another country than the question."""
 NO_NAME = 0.11
 """What it costs a sentence without a name when the question is who, which or where."""
+
+OTHER_YEAR = 1.0
+"""What it costs when none of the question's years stands near or in the document's date: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,13 @@ class _Asked:
 
     question: str
     names: frozenset[str]
+    years: frozenset[str]
     a_name: bool
 
 
 def scores(question: str, query: Vectors, candidates: Sequence[Sentence]) -> list[float]:
     """Score each candidate; `query` is the question's vector."""
-    asked = _Asked(question, names(question), asks_for_a_name(question))
+    asked = _Asked(question, names(question), years(question), asks_for_a_name(question))
     around = {one.chunk: beginnings(_surroundings(one.chunk)) for one in candidates}
     overlap = _overlaps(words(question), candidates)
     return [
@@ -90,7 +96,7 @@ def _presence(word: str, text: frozenset[str], around: frozenset[str]) -> float:
 
 
 def _cost(asked: _Asked, candidate: Sentence, around: frozenset[str]) -> float:
-    """Return what the names cost: those that are missing, and those of others."""
+    """Return what names and years cost: those that are missing, and those of others."""
     here = beginnings(candidate.text)
     at_hand = here | beginnings(candidate.chunk.title)
     cost = NO_NAME if asked.a_name and not says_a_name(candidate.text, asked.question) else 0.0
@@ -101,7 +107,12 @@ def _cost(asked: _Asked, candidate: Sentence, around: frozenset[str]) -> float:
             cost += FAR_NAME / len(asked.names)
     wanted = places(asked.names)
     elsewhere = wanted and places(here) and not any(stands(place, here) for place in wanted)
-    return cost + (OTHER_PLACE if elsewhere else 0.0)
+    other_year = asked.years and asked.years.isdisjoint(_years(candidate.chunk))
+    return cost + (OTHER_PLACE if elsewhere else 0.0) + (OTHER_YEAR if other_year else 0.0)
+
+
+def _years(chunk: Chunk) -> frozenset[str]:
+    return years(f"{chunk.date} {_surroundings(chunk)}")
 
 
 def _surroundings(chunk: Chunk) -> str:

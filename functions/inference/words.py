@@ -11,6 +11,7 @@ from functools import lru_cache
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _NAME = re.compile(r"(?<=\s)[^\W\d_][\w-]*")
 _ASKS = re.compile(r"\s*(?:from )?(?:who|which|whose|where)\b", re.IGNORECASE)
+_YEAR = re.compile(r"(?<![\d.,])(?:19|20)\d\d(?![\d.,]*\d)")
 _DOUBLED = re.compile(r"([b-df-hj-np-tv-z])\1$")
 _HISSES = ("ses", "xes", "zes", "ches", "shes")
 _BEGINNING = 5
@@ -52,6 +53,11 @@ def names(question: str) -> frozenset[str]:
     """Return the capitalised words after the first, by their beginnings; abbreviations are not."""
     chosen = (name for name in _capitalised(question) if not name.isupper())
     return frozenset(name.lower()[:_BEGINNING] for name in chosen)
+
+
+def years(text: str) -> frozenset[str]:
+    """Return the years that a text names; figures that look like one are among them."""
+    return frozenset(_YEAR.findall(text))
 
 
 def asks_for_a_name(question: str) -> bool:

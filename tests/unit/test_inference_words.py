@@ -11,6 +11,7 @@ from functions.inference.words import (
     says_a_name,
     stands,
     words,
+    years,
 )
 from tests.support.evidence import QUERY, document
 
@@ -78,3 +79,17 @@ def test_a_sentence_without_a_name_costs_where_one_is_asked_for() -> None:
     named, unnamed = "The market is led by Velora today.", "The market is led by nobody today."
     assert score(asked, named) > score(asked, unnamed)
     assert score("What leads the market?", named) == score("What leads the market?", unnamed)
+
+
+def test_years_are_told_from_other_figures() -> None:
+    assert years("In 2019, from 1998 to 2024.") == {"2019", "1998", "2024"}
+    assert not years("2,019 of 20190 pieces at 1.2019 or 2019.5 each, in 1789")
+
+
+def test_a_question_that_names_a_year_is_answered_only_where_one_of_its_years_stands() -> None:
+    asked = "Were two million bicycles sold in 2019?"
+    text = "Dealers sold two million bicycles."
+    assert score(asked, text) < 0 < score(asked, text, "Sales of 2019")
+    (dated,) = document(text, date="2019-05-01")
+    assert scores(asked, QUERY, [dated])[0] > 0
+    assert score("Were two million sold in 2019 or 2020?", text, "Sales of 2020") > 0
