@@ -102,7 +102,7 @@ def _judged(
 
 
 def _fell_back(body: Body) -> bool:
-    return body["models"]["answerer"] == "extractive"
+    return str(body["models"]["answerer"]) == "extractive"
 
 
 def _right(question: Question, body: Body) -> bool:
