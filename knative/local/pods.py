@@ -233,20 +233,25 @@ class PodRunner:
 
     def _note_metrics(self, replica: Replica, port: int) -> None:
         """Say where the samples are, before there are any."""
-        meta = replica.pod["metadata"]
-        if replica.revision:
-            with suppress(NotFound):
-                pod = self._store.get("Pod", meta["namespace"], meta["name"])
-                replica.pod = self._store.update(annotated(pod, port))
+        if replica.revision and (pod := self._stored(replica)):
+            replica.pod = self._store.update(annotated(pod, port))
 
     def _publish(self, replica: Replica, state: Object) -> None:
-        meta = replica.pod["metadata"]
         now = datetime.now(UTC)
         status = pods_status.pod_status(
             replica.pod, state, ready=replica.ready, restarts=replica.restarts, now=now
         )
-        with suppress(NotFound):  # deleted while it ended: nobody asks for its status any more
+        if pod := self._stored(replica):
+            meta = pod["metadata"]
             replica.pod = self._store.update_status("Pod", meta["namespace"], meta["name"], status)
+
+    def _stored(self, replica: Replica) -> Object | None:
+        """Return the Pod as it is in the store; None when it is deleted or another has its name."""
+        meta = replica.pod["metadata"]
+        with suppress(NotFound):
+            pod = self._store.get("Pod", meta["namespace"], meta["name"])
+            return pod if pod["metadata"]["uid"] == meta["uid"] else None
+        return None
 
     async def _keep_files_fresh(self) -> None:
         async for event in self._store.watch("Secret", "ConfigMap"):

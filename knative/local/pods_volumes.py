@@ -20,9 +20,8 @@ class ConfigError(Exception):
 
 
 def pod_folder(data: Path, pod: Object) -> Path:
-    """Return where the files of one Pod are; they go with it."""
-    meta = pod["metadata"]
-    return data / "run" / "pods" / f"{meta['namespace']}_{meta['name']}"
+    """Return where the files of one Pod are; they go with it, and not with the next of its name."""
+    return data / "run" / "pods" / str(pod["metadata"]["uid"])
 
 
 def mounts(pod: Object, container: Object, store: Store, data: Path) -> dict[str, str]:

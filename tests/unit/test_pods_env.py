@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def resolved(store: Store, data: Path, container: Any, **spec: Any) -> Command:
     full = {"name": "c", "command": ["python", "-m", "x"], **container}
-    meta = {"name": "pod", "namespace": NS, "labels": {"app": "web"}}
+    meta = {"name": "pod", "namespace": NS, "uid": "u", "labels": {"app": "web"}}
     pod = {"kind": "Pod", "metadata": meta, "spec": {"containers": [full], **spec}}
     return resolve(pod, store, Surroundings(data, 8080, data / "kubeconfig"), {"PORT": 20001})
 
@@ -159,7 +159,7 @@ def test_only_the_items_are_there_and_they_follow_the_secret(store: Store, tmp_p
     mount = {"volumeMounts": [{"name": "keys", "mountPath": "/etc/keys"}], "args": ["/etc/keys"]}
     folder = Path(resolved(store, tmp_path, mount, volumes=volumes).argv[-1])
     assert {file.name: file.read_text() for file in folder.iterdir()} == {"known": "one"}
-    meta = {"name": "pod", "namespace": NS}
+    meta = {"name": "pod", "namespace": NS, "uid": "u"}
     pod = {"kind": "Pod", "metadata": meta, "spec": {"volumes": volumes}}
     refresh(pod, store.update(secret(keys="three")), store, tmp_path)
     assert {file.name: file.read_text() for file in folder.iterdir()} == {"known": "three"}

@@ -146,6 +146,18 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(world: W
     await until(lambda: not world.processes("tiny_function"))
 
 
+async def test_the_end_of_a_pod_says_nothing_about_the_next_of_its_name(world: World) -> None:
+    world.pod(grace=1, MODE="deaf")
+    await until(lambda: world.container().get("ready"))
+    world.store.delete("Pod", NS, "pod")
+    world.pod()
+    await until(lambda: world.container().get("ready"))
+    assert len(world.runner.replicas((NS, "r"))) == 2
+    await until(lambda: len(world.runner.replicas((NS, "r"))) == 1)
+    assert world.container()["ready"]
+    assert world.status()["phase"] == "Running"
+
+
 async def test_children_of_a_process_end_with_it(world: World) -> None:
     script = "import subprocess, sys; subprocess.Popen(['sleep', '61.25']); sys.stdin.read()"
     world.pod(command=["python", "-c", f"{script}; import time; time.sleep(60)"])
