@@ -13,24 +13,26 @@ from statistics import fmean
 import numpy as np
 
 from functions.runtime.backends_onnx import OnnxEncoder
-from scripts.benchmarks.ner_load import KINDS
+from scripts.benchmarks.ner_load import KINDS, lengths
 
 BATCHES = (256, 384, 512)
+"""Tokens of a batch: more are no quicker on a CPU, fewer are slower."""
 LOOP = 3
 """How often a batch is run: what counts is what a loop does, not its luckiest turn."""
-"""Tokens of a batch: more are no quicker on a CPU, fewer are slower."""
 STRATA = 8
-"""A kind's lengths are judged by the middles of so many equal parts of its range."""
+"""The lengths of the sentences that servers are asked are judged by so many of them, evenly chosen."""
 
 
 def main() -> None:
     """Measure each kind."""
     encoder = OnnxEncoder(Path(sys.argv[1]), int(sys.argv[2]), packed=True)
     rates = {}
-    for kind, (least, most) in KINDS.items():
-        wide = (most - least) / STRATA
-        lengths = {round(least + (part + 0.5) * wide) for part in range(STRATA)}
-        rates[kind] = 1 / fmean(_seconds(encoder, length) for length in lengths)
+    for kind in KINDS:
+        ordered = sorted(lengths(kind))
+        wide = len(ordered) // STRATA
+        chosen = ordered[wide // 2 :: wide]
+        seconds = {length: _seconds(encoder, length) for length in set(chosen)}
+        rates[kind] = 1 / fmean(seconds[length] for length in chosen)
     print(json.dumps(rates))
 
 

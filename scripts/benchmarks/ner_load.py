@@ -66,9 +66,20 @@ class Load:
 
 def sentences(kind: str) -> Iterator[str]:
     """Yield sentences for ever, the same ones for every server."""
+    return itertools.cycle([text for text, _ in _drawn(kind)])
+
+
+def lengths(kind: str) -> list[int]:
+    """Return the tokens of each of those sentences."""
+    return [tokens for _, tokens in _drawn(kind)]
+
+
+def _drawn(kind: str) -> Iterator[tuple[str, int]]:
+    """Yield each sentence and its tokens."""
     rng, (least, most) = random.Random(1), KINDS[kind]  # noqa: S311 - texts, not secrets
-    made = [_sentence(rng, rng.randint(least, most)) for _ in range(_SENTENCES)]
-    return itertools.cycle(made)
+    for _ in range(_SENTENCES):
+        tokens = rng.randint(least, most)
+        yield _sentence(rng, tokens), tokens
 
 
 def settle(contestant: Contestant, url: str) -> None:
