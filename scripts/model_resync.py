@@ -38,13 +38,9 @@ class Ending:
 
 
 async def newest(target: Target) -> list[Manifest]:
-    """Return the manifest of the newest version of every model in the bucket."""
-    published = await asyncio.to_thread(target.store.releases)
-    folders = {item.name: item.folder for item in published}  # ascending: the last one wins
-    return [
-        await asyncio.to_thread(target.store.manifest, folder, allow_pickles=True)
-        for folder in folders.values()
-    ]
+    """Return the manifest of the newest version that can be read, for every model in the bucket."""
+    latest = {one.name: one for one in await published(target)}  # ascending: the last one wins
+    return list(latest.values())
 
 
 async def published(target: Target) -> list[Manifest]:

@@ -33,6 +33,11 @@ def test_create_sets_what_only_the_server_may_set(store: Store) -> None:
     assert made["creationTimestamp"].endswith("Z")
 
 
+def test_nobody_else_reads_the_file_that_holds_secrets(store: Store, tmp_path: Path) -> None:
+    store.create(obj("a", "Secret"))
+    assert all(not file.stat().st_mode & 0o077 for file in tmp_path.glob("store.db*"))
+
+
 def test_a_taken_name_is_refused_in_kubernetes_words(store: Store) -> None:
     store.create(obj("a", "Service"))
     with pytest.raises(AlreadyExists, match=r'services\.serving\.knative\.dev "a" already exists'):
