@@ -28,9 +28,10 @@ def waits(route: Object) -> bool:
     return condition.get("reason") == WAITING[0]
 
 
-def let_go(store: Store, key: Key, now: datetime) -> None:
-    """Say on a Route that its traffic is carried."""
+def let_go(store: Store, key: Key, taken: object, now: datetime) -> None:
+    """Say on a Route that its traffic is carried, unless it has asked for another since."""
     with suppress(NotFound):
-        status = store.get("Route", *key)["status"]
-        set_condition(status, "IngressReady", "True", now=now)
-        store.update_status("Route", *key, status)
+        route = store.get("Route", *key)
+        if routing(route) == taken:
+            set_condition(route["status"], "IngressReady", "True", now=now)
+            store.update_status("Route", *key, route["status"])

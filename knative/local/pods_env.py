@@ -54,7 +54,8 @@ def resolve(pod: Object, store: Store, around: Surroundings, ports: Mapping[str,
     env = _network(around, env) | {"KUBECONFIG": str(_kubeconfig(pod, around))} | env
     words = [*container.get("command", []), *container.get("args", [])]
     if not container.get("command"):
-        raise ConfigError(f'container "{container.get("name", "")}" has no command to run')
+        name = container.get("name", "")
+        raise ConfigError(f'container "{name}" has no command: images are not run here')
     words = [_relocate(_expand(word, env), real) for word in words]
     if words[0] in ("python", "python3"):
         words[0] = sys.executable

@@ -41,6 +41,7 @@ class DataPlane:
         self._known: dict[Key, Target] = {}
         self._awake: dict[Key, None] = {}  # have or had replicas, the last to have some at the end
         self._taken: dict[Key, frozenset[int]] = {}  # ports that Envoy sends new requests to
+        self._routings: dict[Key, object] = {}  # of the Routes, that Envoy has taken
         self.pushed: Callable[[], None] = lambda: None  # each time Envoy has taken a configuration
         self._asked = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []  # for the next push to be done
@@ -89,7 +90,7 @@ class DataPlane:
                 table.pop(key, None)
             else:
                 table[key] = event.object
-            if before != _matters(table.get(key)) or carried.waits(event.object):
+            if before != _matters(table.get(key)) or not self._let_go(event.object):
                 self._asked.set()
 
     async def _push(self) -> None:
@@ -101,18 +102,28 @@ class DataPlane:
             ports = {key: _open_ports(target) for key, target in self._known.items()}
             routings = {key: carried.routing(route) for key, route in self._routes.items()}
             if await self._envoy.push(resources):
-                self._let_go(routings)
+                self._routings = routings
+                for route in [*self._routes.values()]:
+                    self._let_go(route)
             self._taken = ports
             self.pushed()
             for future in waiting:
                 if not future.done():  # its Pod was given up meanwhile
                     future.set_result(None)
 
-    def _let_go(self, routings: dict[Key, object]) -> None:
-        """Tell the Routes that wait for it that Envoy has taken this routing."""
-        for key, route in self._routes.items():
-            if carried.waits(route) and routings.get(key) == carried.routing(route):
-                carried.let_go(self._store, key, datetime.now(UTC))
+    def _let_go(self, obj: Object) -> bool:
+        """Tell a Route that waits for it that Envoy has its routing; False when it still waits.
+
+        Envoy may have had it before the Route asked: a thousand of them must not be a push each.
+        """
+        if not carried.waits(obj):
+            return True
+        key = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        taken = carried.routing(obj)
+        if self._routings.get(key) != taken:
+            return False
+        carried.let_go(self._store, key, taken, datetime.now(UTC))
+        return True
 
     def resources(self) -> Resources:
         """Make the configuration of the state of now."""
