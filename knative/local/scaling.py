@@ -217,6 +217,9 @@ class Scaler:
                     self._apply(key, self._scaled[key])
 
     def _apply(self, key: Key, scaled: _Scaled) -> None:
+        revision = self._store.get("Revision", *key)
+        if revision["metadata"]["uid"] != scaled.revision["metadata"]["uid"]:
+            return  # another of its name, of which nobody has told yet: no Pod would go with this one
         ready = len(self._ready_ports(key))
         if ready or not scaled.memory.desired:
             scaled.began = time.monotonic()
@@ -227,7 +230,6 @@ class Scaler:
             self._store.create(revision_pods.pod_for(scaled.revision))
         for pod in revision_pods.surplus(pods, self._runner.replicas(key), desired):
             self._store.delete("Pod", key[0], pod["metadata"]["name"])
-        revision = self._store.get("Revision", *key)
         status = revision_pods.revision_status(revision, ready, desired, problem, datetime.now(UTC))
         self._store.update_status("Revision", *key, status)
 
