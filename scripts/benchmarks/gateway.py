@@ -1,7 +1,9 @@
 """The gateway's price: latency and throughput beside nginx as a plain proxy, and by the activator.
 
 Short rounds of all paths take turns, so that whatever else the machine does falls on each of them;
-every figure is the median of its rounds. All proxies have one worker and the same upstream. The goals
+every figure is the median of its rounds. All proxies have one worker and the same upstream, and share
+one core with it. A single connection is asked from that core, too: what it waits for is the proxy, and
+not how long this machine's cores take to wake each other. Many are asked from another core. The goals
 are set against nginx as a plain proxy; nginx that keeps its connections is the stricter comparison,
 and Envoy without any of our configuration says whose the difference is.
 """
@@ -16,7 +18,7 @@ from functools import partial
 from statistics import median
 
 from knative.local.processes import server_port
-from scripts.benchmarks import wrk
+from scripts.benchmarks import cores, wrk
 from scripts.benchmarks.harness import Options, Report
 from scripts.benchmarks.laptop import Laptop, host, laptop, service
 from scripts.benchmarks.wrk import Load, Target
@@ -35,7 +37,10 @@ Found = Mapping[tuple[str, int], list[Load]]
 def run(report: Report, options: Options) -> None:
     """Measure and compare; `--seconds` is the length of one round, in whole seconds."""
     wrk.needed("wrk", "nginx")
-    found = asyncio.run(_measure(round(options.seconds or ROUND_SECONDS)))
+    (server, *_), clients = cores.shared_out()
+    with cores.bound({server}):
+        seconds = round(options.seconds or ROUND_SECONDS)
+        found = asyncio.run(_measure(seconds, {ONE: server, MANY: clients}))
     for (path, connections), rounds in found.items():
         report.row(
             path=path,
@@ -68,7 +73,7 @@ def _median(rounds: list[Load], what: str) -> float:
     return median(float(getattr(load, what)) for load in rounds)
 
 
-async def _measure(seconds: int) -> Found:
+async def _measure(seconds: int, cores_of: Mapping[int, int]) -> Found:
     found: defaultdict[tuple[str, int], list[Load]] = defaultdict(list)
     async with laptop() as local:
         nginx = partial(service, command=("python", "-m", NGINX), env=_folder(local), min_scale="1")
@@ -77,9 +82,9 @@ async def _measure(seconds: int) -> Found:
         await local.create(nginx("limited", concurrency=1000))
         async with _targets(local) as targets:
             for number in range(ROUNDS + 1):
-                for connections in (ONE, MANY):
+                for connections, core in cores_of.items():
                     for path, target in targets.items():
-                        load = await wrk.load(target, connections, seconds)
+                        load = await wrk.load(target, connections, seconds, core)
                         if number:  # the first round warms everything up
                             found[path, connections].append(load)
     return found

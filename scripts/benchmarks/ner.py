@@ -8,14 +8,12 @@ take turns; each has all cores but one and as many threads, and the clients have
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scripts.benchmarks import bert_base, ner_int8, ner_load
+from scripts.benchmarks import bert_base, cores, ner_int8, ner_load
 from scripts.benchmarks.bert_base import BertBase
 from scripts.benchmarks.contestants import OURS, Contestant, chosen
 from scripts.benchmarks.harness import ROOT, CannotMeasure, Options, Report
@@ -64,8 +62,9 @@ def run(report: Report, options: Options) -> None:
     parser.add_argument("--peers", default=PEERS)
     contestants = chosen(parser.parse_args(options.rest).peers)
     model = bert_base.made()
-    with _clients_apart() as cores:
-        course = Course(model, cores, options.seconds or SECONDS)
+    servers, clients = cores.shared_out()
+    with cores.bound({clients}):
+        course = Course(model, servers, options.seconds or SECONDS)
         ceilings = [_ceiling(course)]
         found, missing = _all(course, contestants)
         ceilings.append(_ceiling(course))
@@ -83,18 +82,6 @@ def run(report: Report, options: Options) -> None:
     peers = [one.name for one in contestants if one is not OURS and one.name not in missing]
     _goals(report, found, peers, _best(report, ceilings))
     _int8_goals(report, found, peers)
-
-
-@contextmanager
-def _clients_apart() -> Iterator[tuple[int, ...]]:
-    """Keep this process, where the clients are, on the last core; yield the servers' cores."""
-    all_cores = os.sched_getaffinity(0)
-    *servers, clients = sorted(all_cores)
-    os.sched_setaffinity(0, {clients})
-    try:
-        yield tuple(servers) or (clients,)
-    finally:
-        os.sched_setaffinity(0, all_cores)
 
 
 def _all(course: Course, contestants: list[Contestant]) -> tuple[Measured, dict[str, str]]:

@@ -37,13 +37,17 @@ def needed(*programs: str) -> None:
         raise CannotMeasure(f"{names} is missing: sudo apt-get install {names}")
 
 
-async def load(target: Target, connections: int, seconds: int) -> Load:
-    """Ask `target` over `connections` for whole `seconds`, each connection one request at a time."""
+async def load(target: Target, connections: int, seconds: int, core: int) -> Load:
+    """Ask `target` over `connections` for whole `seconds`, each connection one request at a time.
+
+    wrk has one thread, on `core`.
+    """
     options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT))
     headers = ("-H", f"Host: {target.host}")
     url = f"http://127.0.0.1:{target.port}/"
     wrk = await asyncio.create_subprocess_exec(
-        "wrk", *options, *headers, url, stdout=asyncio.subprocess.PIPE
+        *("taskset", "-c", str(core), "wrk", *options, *headers, url),
+        stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await wrk.communicate()
     found = json.loads(out.splitlines()[-1])
