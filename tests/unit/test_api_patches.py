@@ -124,7 +124,13 @@ def test_what_an_object_does_not_say_prints_as_nothing() -> None:
 
 def test_the_age_in_a_watch_is_that_of_the_moment() -> None:
     times = iter((NOW, NOW + timedelta(hours=1)))
-    request = Request({"type": "http", "headers": [(b"accept", b"application/json;as=Table;v=v1")]})
+    request = Request(
+        {
+            "type": "http",
+            "query_string": b"",
+            "headers": [(b"accept", b"application/json;as=Table;v=v1")],
+        }
+    )
     row = renderer(BY_KIND["ConfigMap"], request, lambda: next(times))
     meta = {"name": "c", "resourceVersion": "1", "creationTimestamp": timestamp(NOW)}
     ages = [row({"metadata": meta})["rows"][0]["cells"][-1] for _ in range(2)]

@@ -281,7 +281,8 @@ def test_a_route_is_ready_when_the_data_plane_carries_its_traffic_and_not_before
     ready = get_condition(store.get("Service", "default", "ner")["status"], "Ready") or {}
     assert (ready["status"], ready["reason"]) == ("Unknown", "Uninitialized")
     assert carried.waits(store.get("Route", "default", "ner"))
-    carried.let_go(store, ("default", "ner"), NOW)
+    taken = carried.routing(store.get("Route", "default", "ner"))
+    carried.let_go(store, ("default", "ner"), taken, NOW)
     reconcile(store, URLS, ("default", "ner"), lambda _route: False)  # what it had it keeps
     ready = get_condition(store.get("Service", "default", "ner")["status"], "Ready") or {}
     assert ready["status"] == "True"
