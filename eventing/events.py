@@ -19,8 +19,8 @@ class ModelSynced:
 
     `uri` is where it came from (`s3://bucket/models/name-v1.1.0`), `digest` is `sha256:<hex>` over
     its file list, `service` the Knative Service that serves it, "" for a release that is rolled out
-    nowhere. `requested` is true when a person
-    named this version, so that an older one may roll out too.
+    nowhere. `requested` is true when a person named this version, so that an older one may roll out
+    too.
     """
 
     type: ClassVar[str] = "ai.marketresearch.model.synced.v1"

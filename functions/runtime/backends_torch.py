@@ -26,12 +26,14 @@ class TorchEncoder:
         if threads:
             torch.set_num_threads(threads)
         logging.disable_progress_bar()
-        self._classifies = _classifies_tokens(path)
+        config = AutoConfig.from_pretrained(path)
+        self._classifies = _classifies_tokens(config)
+        # Others count places from elsewhere, or take none; and a mask of pairs is read by SDPA.
+        self.packs = self._classifies and config.model_type == "bert"
         kind = AutoModelForTokenClassification if self._classifies else AutoModel
-        self.packs = self._classifies
+        attention = {"attn_implementation": "sdpa"} if self.packs else {}
         self._device = torch.device(device)
-        model = kind.from_pretrained(path, attn_implementation="sdpa")  # it takes a mask of pairs
-        self._model = model.eval().to(self._device)
+        self._model = kind.from_pretrained(path, **attention).eval().to(self._device)
 
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
         """Run one padded batch; a mask above 1 says that rows hold several texts."""
@@ -52,8 +54,8 @@ class TorchEncoder:
         return torch.autocast(self._device.type, dtype=torch.bfloat16)
 
 
-def _classifies_tokens(path: Path) -> bool:
-    architectures = AutoConfig.from_pretrained(path).architectures or []
+def _classifies_tokens(config: Any) -> bool:
+    architectures = config.architectures or []
     return any(name.endswith("ForTokenClassification") for name in architectures)
 
 

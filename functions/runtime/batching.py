@@ -2,9 +2,10 @@
 
 The model runs in one thread of its own, never on the event loop. A batch is what has its turn, in
 that order, as far as its tokens stay within bounds; who runs the model may stop a little short of
-that, where fewer go together better. Turns are fair: an item's turn comes after the tokens of its own request before it, so a
-short request does not wait for the whole of a long one. What is past its deadline or was given up by
-its client is dropped before it costs anything; a full queue refuses at once.
+that, where fewer go together better. Turns are fair: an item's turn comes after the tokens of its own
+request before it, so a short request does not wait for the whole of a long one. What is past its
+deadline or was given up by its client is dropped before it costs anything; a full queue refuses at
+once.
 """
 
 import asyncio

@@ -142,6 +142,15 @@ def test_texts_that_share_a_row_are_answered_as_if_each_were_alone(
     assert np.linalg.norm(together[:-2] - want) < allowed * np.linalg.norm(want)
 
 
+def test_another_architecture_gets_a_text_a_row(folder: Path) -> None:
+    """RoBERTa, for one, counts places from another number."""
+    shutil.rmtree(folder / "onnx")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "roberta", "architectures": ["RobertaForTokenClassification"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert not open_encoder(folder, 1).packs
+
+
 def test_a_form_that_was_prepared_before_rows_were_shared_says_so(folder: Path) -> None:
     model = onnx.load(folder / PREPARED, load_external_data=False)
     del model.metadata_props[:]
