@@ -19,6 +19,8 @@ MOST_HEADERS = 100
 """Header lines of a request; Envoy's own limit."""
 BODY_SECONDS = 30.0
 """How long a body may take to arrive, where `BODY_SECONDS` says nothing else."""
+FAILURES = ("500", "503")
+"""What a route that was asked is counted for from its first answer on."""
 
 
 class ObserveRequests:
@@ -115,7 +117,7 @@ async def _in_time(receive: Receive, deadline: float | None, seconds: float) -> 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     labels = {"method": scope["method"], "route": _route(scope), "status": str(status)}
-    metrics.soon(lambda: metrics.REQUEST_SECONDS.labels(**labels).observe(seconds))
+    metrics.soon(lambda: _count(labels, seconds))
     log.info(
         "%s %s %d",
         scope["method"],
@@ -123,6 +125,12 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
         status,
         extra={"fields": {"status": status, "seconds": round(seconds, 4)}},
     )
+
+
+def _count(labels: dict[str, str], seconds: float) -> None:
+    metrics.REQUEST_SECONDS.labels(**labels).observe(seconds)
+    for failure in FAILURES:  # at nought before the first one: no rate sees how a series is born
+        metrics.REQUEST_SECONDS.labels(**{**labels, "status": failure})
 
 
 def _words(scope: Scope, status: int) -> tracing.Attributes:

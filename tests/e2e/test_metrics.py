@@ -91,9 +91,14 @@ def collector() -> Iterator[Collector]:
 
 def label(series: Series, name: str, /, **wanted: str) -> float:
     """The sum over the series of `name` that carry the labels."""
-    return sum(
+    return sum(counted(series, name, **wanted))
+
+
+def counted(series: Series, name: str, /, **wanted: str) -> list[float]:
+    """Each series of `name` that carries the labels; none is not nought."""
+    return [
         value for (key, labels), value in series.items() if key == name and wanted.items() <= labels
-    )
+    ]
 
 
 def test_a_models_metrics_are_right_to_the_count_and_outlive_the_process(
@@ -118,6 +123,7 @@ def test_a_models_metrics_are_right_to_the_count_and_outlive_the_process(
     assert label(series, "ner_entities_extracted_total", revision="ner-00001") == found
     assert label(series, "model_info", name="ner", version="1.0.0", digest=digest) == 1
     assert label(series, "http_server_request_duration_seconds_count", status="422") == 1
+    assert counted(series, "http_server_request_duration_seconds_count", status="500") == [0.0]
     pushed = collector.samples["ner", "inference_requests_total"]
     assert sum(point.as_double for point in pushed) == 7  # type: ignore[attr-defined] # protobuf
     (latency,) = collector.samples["ner", "inference_latency_seconds"]

@@ -62,6 +62,7 @@ class Breakage:
         self._until("InferenceSlow", meanwhile=self._stop_in_a_request)
         self._publish_what_fails_under_load()
         self._until("RolloutStuck")
+        self._wait(self._candidate_is_scraped, "a first scrape of the candidate")
         with self._a_builder_that_hangs():
             self._until(*(expected - {"ColdStartOverBudget"}), meanwhile=self._ask_for_trouble)
         self._stop_at_a_start()
@@ -143,6 +144,15 @@ class Breakage:
             self._wait(lambda: bool(self._processes("inference")), "a start")
             _stop(self._processes("inference"), START_STOPPED)
             assert answer.result().status_code == httpx.codes.OK
+
+    def _candidate_is_scraped(self) -> bool:
+        """Whether Prometheus knows that its Pod has not failed yet; alone, it answers well."""
+        revision = self._entities("Jane Doe", "candidate-").headers["x-revision"]
+        selector = f"serving.knative.dev/revision={revision}"
+        pods = kubectl.get(self.running.kubeconfig, "pods", "-l", selector)["items"]
+        failures = 'http_server_request_duration_seconds_count{job="functions",status="500"}'
+        scraped = {labels["pod"] for labels, _ in self.prometheus.query(failures)}
+        return {pod["metadata"]["name"] for pod in pods} <= scraped
 
     def _ask_for_trouble(self) -> None:
         """Ask for a rebuild, and load the candidate."""
