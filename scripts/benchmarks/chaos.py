@@ -8,10 +8,12 @@ too early, the truth: counted apart. Before and afterwards nothing is deployed, 
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import httpx
 import psutil
@@ -32,6 +34,10 @@ CLOSING = 10.0  # seconds
 MOST_MORE_FILES = 8  # pools breathe; a leak of one a deployment is far more
 
 
+Files = Counter[str]
+"""How many a process has open of each kind of file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request: of whom, from when to when, and what came (empty: 200)."""
@@ -49,7 +55,7 @@ class Found:
     asked: list[Asked] = field(default_factory=list)
     done: Done = field(default_factory=Done)
     orphans: int = 0
-    files: dict[str, tuple[int, int]] = field(default_factory=dict)  # before, after
+    files: dict[str, tuple[Files, Files]] = field(default_factory=dict)  # before, after
 
     def bad(self) -> tuple[list[Asked], list[Asked]]:
         """Return the requests that were lost, and those whose process was killed."""
@@ -66,13 +72,14 @@ def run(report: Report, options: Options) -> None:
     for what, times in sorted(found.done.acts.items()):
         report.row(act=what, times=times)
     for process, (before, after) in found.files.items():
-        report.row(process=process, open_files_before=before, after=after)
+        more = ", ".join(f"{count} {kind}" for kind, count in (after - before).items())
+        report.row(process=process, before=before.total(), after=after.total(), more_open=more)
     for problem in sorted({asked.problem for asked in lost} | {*found.done.troubles}):
         report.row(problem=problem)
     report.equal("requests lost", len(lost) + len(found.done.troubles), 0)
     report.equal("orphan processes", found.orphans, 0)
-    more = max(after - before for before, after in found.files.values())
-    report.at_most("more open files than before", more, MOST_MORE_FILES)
+    most = max(after.total() - before.total() for before, after in found.files.values())
+    report.at_most("more open files than before", most, MOST_MORE_FILES)
 
 
 async def measure(seconds: float, seed: int) -> Found:
@@ -108,9 +115,9 @@ async def _empty(local: Laptop) -> None:
         await local.until(partial(_nothing_runs, local), "nothing runs")
 
 
-async def _as_few(local: Laptop, before: dict[str, int]) -> bool:
+async def _as_few(local: Laptop, before: dict[str, Files]) -> bool:
     after = _open_files(local)
-    return all(after[name] <= before[name] for name in before)
+    return all(after[name].total() <= before[name].total() for name in before)
 
 
 async def _nothing_runs(local: Laptop) -> bool:
@@ -156,9 +163,19 @@ def _was_killed(asked: Asked, kills: Sequence[tuple[str, float]]) -> bool:
     )
 
 
-def _open_files(local: Laptop) -> dict[str, int]:
-    """Count the open files of the platform's own processes."""
+def _open_files(local: Laptop) -> dict[str, Files]:
+    """Count the open files of the platform's own processes, by kind."""
     platform = psutil.Process(local.running.process.pid)
     own = [platform, *platform.children(recursive=True)]
-    named = {f"{place} {process.name()}": process for place, process in enumerate(own)}
-    return {name: process.num_fds() for name, process in named.items()}
+    return {f"{place} {process.name()}": _kinds(process) for place, process in enumerate(own)}
+
+
+def _kinds(process: psutil.Process) -> Files:
+    """Name each open file by what it is: a connection's state, or a file's name."""
+    states = {each.fd: f"TCP {each.status}" for each in process.net_connections("tcp")}
+    found = Files()
+    for handle in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            what = handle.readlink().name
+            found[states.get(int(handle.name), what.partition(":[")[0])] += 1
+    return found
