@@ -1,8 +1,8 @@
 """`python -m warmup.node`: this node has in its page cache what the next start would read.
 
 The newest two releases of each model in the cache (one serves, the other is its candidate or the way
-back): their prepared forms and tokenizers. They are announced to the kernel again and again, since
-it forgets what nobody reads; nothing is locked, so whoever needs the memory gets it. What is not
+back): their prepared forms and tokenizers. They are read again and again, since the kernel
+forgets what nobody reads; nothing is locked, so whoever needs the memory gets it. What is not
 there, or is no record of a release, is passed over.
 
 MODEL_CACHE_DIR: the cache, default /models. WARM_SECONDS: between two rounds, default 60.
@@ -50,7 +50,7 @@ def main() -> None:
     root = Path(os.environ.get("MODEL_CACHE_DIR", "/models"))
     pause = float(os.environ.get("WARM_SECONDS", "60"))
     while True:
-        readahead.announce(files(root))
+        readahead.fill(files(root))
         time.sleep(pause)
 
 

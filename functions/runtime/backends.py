@@ -67,7 +67,7 @@ def steps(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -
     first = next(_prepared(path, device, form), None)
     if first is None:
         return  # torch runs the model, or there is none yet
-    yield partial(readahead.announce, [first.with_name(f"{first.name}.data"), first])
+    yield partial(readahead.fill, [first.with_name(f"{first.name}.data"), first])
     from functions.runtime.backends_onnx import open_ahead  # noqa: PLC0415 - while the disk reads
 
     yield partial(open_ahead, first, threads)

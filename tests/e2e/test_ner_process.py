@@ -111,10 +111,12 @@ def test_sigterm_lets_a_request_in_flight_finish(cache: tuple[Path, str]) -> Non
 def test_plain_functions_framework_serves_it_too(cache: tuple[Path, str]) -> None:
     port = free_port()
     main = ("--target", "main", "--source", "functions/ner/main.py", "--asgi", "--port", str(port))
-    with process(cache, port, "-m", "functions_framework", *main) as (_, client):
+    with process(cache, port, "-m", "functions_framework", *main) as (started, client):
         wait_ready(client, "/v2/health/ready")
         answer = client.post("/v1/entities", json={"texts": ["Anna."]}, timeout=PATIENCE)
         assert answer.json()["model"] == "ner-v1.0.0"
+        started.terminate()  # gunicorn's worker would outlive a master that is killed
+        started.wait(PATIENCE)
 
 
 def test_the_import_of_the_app_is_light() -> None:

@@ -92,7 +92,7 @@ def test_a_damaged_release_ahead_is_an_error_only_for_whoever_opens_it(tmp_path:
 
 
 def test_a_file_that_is_not_there_is_not_read_ahead(tmp_path: Path) -> None:
-    readahead.announce([tmp_path / "missing", release(tmp_path) / PREPARED])
+    readahead.fill([tmp_path / "missing", release(tmp_path) / PREPARED])
 
 
 TOKENIZER = {
