@@ -142,7 +142,7 @@ def _open(settings: Settings) -> tuple[Release, NerModel]:
     except ReleaseMissing as error:
         raise Unavailable(str(error)) from error
     coldstart.mark("fetch")
-    form = Form(int8=settings.int8, steady=settings.steady)
+    form = Form(settings.int8, settings.bf16, settings.steady)
     options = Options(settings.threads, settings.device, settings.window, settings.overlap, form)
     return release, open_model(release.path, options)
 

@@ -20,6 +20,9 @@ class Settings:
     int8: bool
     """`MODEL_PRECISION`: `int8` serves the eight-bit form where the release has one (what it loses
     is in the manifest's metrics), `fp32` the full one. Default fp32."""
+    bf16: bool
+    """`MODEL_PRECISION=bf16`: the full form starts, and once it is steady it computes in bfloat16,
+    where the extra `bf16` is installed and the CPU multiplies in it; elsewhere it stays as it is."""
     steady: bool
     """`MODEL_STEADY`: `false` keeps the form that opens quickly: a little slower at every answer,
     weights shared between processes. Default true."""
@@ -58,12 +61,14 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read `environ`; a value that is not a number raises ValueError with its name."""
         device = environ.get("MODEL_DEVICE", "cpu")
+        precision = _choice(environ, "MODEL_PRECISION", ("fp32", "int8", "bf16"))
         return cls(
             digest=environ.get("MODEL_DIGEST", ""),
             cache=Path(environ.get("MODEL_CACHE_DIR", "/models")),
             threads=_integer(environ, "MODEL_THREADS", 1),
             device=device,
-            int8=_choice(environ, "MODEL_PRECISION", ("fp32", "int8")) == "int8",
+            int8=precision == "int8",
+            bf16=precision == "bf16",
             steady=_choice(environ, "MODEL_STEADY", ("true", "false")) == "true",
             max_bytes=_integer(environ, "NER_MAX_BYTES", 1 << 18),
             max_texts=_integer(environ, "NER_MAX_TEXTS", 1024),

@@ -1,6 +1,6 @@
 """One way to open an encoder model, whatever runs it (encoder.py says what it is then).
 
-On a CPU the release's prepared form is run by ONNX Runtime; a release without one, or a GPU, is
+On a CPU the release's prepared form is run by ONNX Runtime, or by OpenVINO in bfloat16; a release without one, or a GPU, is
 run by torch, which is imported only then. A form that cannot be opened, or that does not say what
 the checkpoint says, is passed over for the next slower right one, with a log line and a metric.
 Callers see no difference but `name`.
@@ -28,9 +28,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Which of a release's forms is wished; `steady` re-opens it for speed behind the traffic."""
+    """Which of a release's forms is wished; `steady` re-opens it for speed behind the traffic.
+
+    `bf16` lets it then compute in bfloat16, where the CPU does.
+    """
 
     int8: bool = False
+    bf16: bool = False
     steady: bool = True
 
 
@@ -47,7 +51,7 @@ def open_encoder(path: Path, threads: int, device: str = "cpu", form: Form = DEF
         from functions.runtime.encoder import UnusableForm  # noqa: PLC0415 - as above
 
         try:
-            return open_prepared(file, threads, steady=form.steady)
+            return open_prepared(file, threads, steady=form.steady, bf16=form.bf16)
         except UnusableForm as error:
             FALLBACKS.labels(form=file.name, reason=error.reason).inc()
             _LOG.warning("%s is not used: %s", file, error)

@@ -2,30 +2,30 @@
 
 The graph was born optimised and its weights are mapped from the file, so opening costs a few
 milliseconds and memory is shared between processes. Packing weights anew makes each inference
-quicker and each start slower, so that is done behind the traffic (settling.py). A form is asked the
-probe that its release carries before it answers anybody.
+quicker and each start slower, so that is done behind the traffic (settling.py), and so is the change
+to bfloat16, where that is wished and can be.
 """
 
-import json
-from collections.abc import Callable
+import logging
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from functions.runtime import ahead
+from functions.runtime import ahead, proof
 from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
+from functions.runtime.model_metrics import FALLBACKS
 from functions.runtime.room import room
 from functions.runtime.settling import Settling
 
-CHECK = "check.json"
 PACKS = "packs"
 """In a form's metadata; one that was prepared earlier takes one text a row."""
 SPARE = 1.25
 """Memory to have for each byte that is packed: some of it is needed twice meanwhile."""
 MARGIN, INT8_MARGIN = 0.01, 0.3
 """Largest distance from the checkpoint's answer to the probe, as a share of that answer's length."""
+_LOG = logging.getLogger(__name__)
 
 
 class OnnxEncoder:
@@ -59,21 +59,40 @@ class OnnxEncoder:
         return output
 
 
-def open_prepared(model: Path, threads: int, *, steady: bool) -> Encoder:
-    """Open `model` and ask it the probe; raises UnusableForm when it must not answer."""
+def open_prepared(model: Path, threads: int, *, steady: bool, bf16: bool = False) -> Encoder:
+    """Open `model` and ask it the probe; raises UnusableForm when it must not answer.
+
+    With `steady` it is re-opened behind the traffic, with packed weights or in bfloat16.
+    """
     quick = ahead.take((model, threads), lambda: _open(model, threads, packed=False))
     if not steady:
         return quick
-    later: Callable[[], Encoder] = lambda: _steady(model, threads)  # noqa: E731 - typed
-    return Settling(quick, later)
+    return Settling(quick, partial(_steady, model, threads, bf16=bf16))
 
 
-def _steady(model: Path, threads: int) -> Encoder:
+def _steady(model: Path, threads: int, *, bf16: bool) -> Encoder:
     """Open `model` with packed weights, which are memory of our own: once more its size."""
     needed = sum(file.stat().st_size for file in model.parent.glob(f"{model.name}*"))
     if room() < needed * SPARE:
         raise UnusableForm("memory", f"{needed >> 20} MiB of packed weights have no room")
+    if bf16 and (half := _bf16(model, threads)):
+        return half
     return _open(model, threads, packed=True)
+
+
+def _bf16(model: Path, threads: int) -> Encoder | None:
+    """Open `model` in bfloat16; None, with one log line and one count, where that cannot be."""
+    try:
+        from functions.runtime.backends_openvino import open_bf16  # noqa: PLC0415 - an extra
+
+        return open_bf16(model, threads)
+    except ImportError as error:
+        refused = UnusableForm("missing", str(error))
+    except UnusableForm as error:
+        refused = error
+    FALLBACKS.labels(form="bf16", reason=refused.reason).inc()
+    _LOG.warning("bfloat16 is not used: %s", refused)
+    return None
 
 
 def open_ahead(model: Path, threads: int) -> None:
@@ -82,24 +101,8 @@ def open_ahead(model: Path, threads: int) -> None:
 
 
 def _open(model: Path, threads: int, *, packed: bool) -> OnnxEncoder:
-    try:
-        encoder = OnnxEncoder(model, threads, packed=packed)
-        check = model.with_name(CHECK)
-        distance = _distance(encoder, check) if check.exists() else 0.0  # prepared before probes
-        encoder.proven = check.exists()
-    except Exception as error:  # ONNX Runtime's errors have no common base
-        raise UnusableForm("unreadable", f"{type(error).__name__}: {error}"[:300]) from error
     allowed = INT8_MARGIN if "int8" in model.name else MARGIN
-    if not distance <= allowed:  # also when it is no number
-        message = f"its answer is {distance:.3f} from the checkpoint's, {allowed} allowed"
-        raise UnusableForm("parity", message)
+    make = partial(OnnxEncoder, model, threads, packed=packed)
+    encoder, proven = proof.opened(model, make, allowed)
+    encoder.proven = proven
     return encoder
-
-
-def _distance(encoder: OnnxEncoder, check: Path) -> float:
-    """Return how far the answer to the probe is from what it should be."""
-    probe: dict[str, Any] = json.loads(check.read_text())
-    ids = np.array(probe["input_ids"], dtype=np.int64)
-    want = np.array(probe["output"], dtype=np.float32)
-    got = encoder.run(ids, np.ones_like(ids), np.zeros_like(ids))
-    return float(np.linalg.norm(got - want) / np.linalg.norm(want))

@@ -18,7 +18,7 @@ class Encoder(Protocol):
 
     @property
     def name(self) -> str:
-        """What runs the model: "onnxruntime" or "torch"."""
+        """What runs the model: "onnxruntime", "openvino" or "torch"."""
         ...
 
     @property
@@ -40,7 +40,10 @@ class Encoder(Protocol):
 
 
 class UnusableForm(Exception):
-    """A prepared form that must not answer; `reason` is "unreadable", "parity" or "memory"."""
+    """A prepared form that must not answer; `reason` is a word for a metric.
+
+    "unreadable", "parity", "memory", "missing" (what would run it), "unsupported" (by this CPU).
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

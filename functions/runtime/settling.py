@@ -19,7 +19,7 @@ SETTLE_AFTER = 2
 
 
 class Settling:
-    """An encoder that changes its session once; answers are those of the quick form."""
+    """An encoder that changes its session once; to nearly the same answers, by what was wished."""
 
     def __init__(self, quick: Encoder, open_steady: Callable[[], Encoder]) -> None:
         self.name, self.proven, self.packs = quick.name, quick.proven, quick.packs

@@ -1,6 +1,6 @@
-"""Sentences a second of ner on bert-base at concurrency 1, 8 and 32: ours, int8, and peers.
+"""Sentences a second of ner on bert-base at concurrency 1, 8 and 32: ours, int8, bf16, and peers.
 
-Sentences of 64 tokens, and of 16 to 128. All in float32 but the row that says int8. The servers
+Sentences of 64 tokens, and of 16 to 128. All in float32 but the rows that say otherwise. The servers
 take turns; each has all cores but one and as many threads, and the clients have the last core.
 `--peers kserve,litserve,bentoml,mlserver` are the default (torchserve and ray are known too),
 `--seconds` the length of one measurement.
@@ -25,7 +25,8 @@ LEVELS = {1: 1.0, 8: 1.5, 32: 4.0}
 MOST = max(LEVELS)
 SECONDS = 4.0
 PEERS = "kserve,litserve,bentoml,mlserver"
-INT8 = "ours, int8"
+FEWER_BITS = {"int8": "ours, int8", "bf16": "ours, bf16"}
+"""Our rows of lower precision, by what `MODEL_PRECISION` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def run(report: Report, options: Options) -> None:
         report.row(not_measured=name, because=reason)
     peers = [one.name for one in contestants if one is not OURS and one.name not in missing]
     _goals(report, found, peers, _best(report, ceilings))
-    _int8_goals(report, found, peers)
+    _goals_of_fewer_bits(report, found, peers)
 
 
 def _all(course: Course, contestants: list[Contestant]) -> tuple[Measured, dict[str, str]]:
@@ -94,7 +95,18 @@ def _all(course: Course, contestants: list[Contestant]) -> tuple[Measured, dict[
             if contestant is OURS:
                 raise
             missing[contestant.name] = str(reason)
-    return found | _one(INT8, OURS, course, {"MODEL_PRECISION": "int8"}), missing
+    for precision, name in FEWER_BITS.items():
+        try:
+            found |= _of_fewer_bits(name, precision, course)
+        except CannotMeasure as reason:
+            missing[name] = str(reason)
+    return found, missing
+
+
+def _of_fewer_bits(name: str, precision: str, course: Course) -> Measured:
+    if precision == "bf16":  # a server that cannot would answer in float32
+        ner_int8.bf16(course.model.folder)
+    return _one(name, OURS, course, {"MODEL_PRECISION": precision})
 
 
 def _one(name: str, contestant: Contestant, course: Course, more: Mapping[str, str]) -> Measured:
@@ -155,10 +167,19 @@ def _goals(report: Report, found: Measured, peers: list[str], ceiling: Mapping[s
     report.at_most("memory, to the smallest peer", ours.memory / small, 0.65, "times")
 
 
-def _int8_goals(report: Report, found: Measured, peers: list[str]) -> None:
+def _goals_of_fewer_bits(report: Report, found: Measured, peers: list[str]) -> None:
+    """State goals for each precision that was measured, and what it loses of F1."""
     best = max(found[name, MIXED, MOST].rate for name in peers)
-    rate = found[INT8, MIXED, MOST].rate
-    report.at_least(f"int8 sentences/s at {MOST}, to the best peer", rate / best, 3.0, "times")
-    full, eight = ner_int8.golden_f1()
-    report.row(release=ner_int8.RELEASE, golden_f1=full, golden_f1_int8=eight)
-    report.at_most(f"int8's loss of F1, {ner_int8.RELEASE}", full - eight, 0.005)
+    scores = ner_int8.golden_f1()
+    for precision, name in FEWER_BITS.items():
+        if (name, MIXED, MOST) not in found:
+            continue
+        rate, score = found[name, MIXED, MOST].rate, scores[precision]
+        report.at_least(
+            f"{precision} sentences/s at {MOST}, to the best peer", rate / best, 3.0, "times"
+        )
+        report.row(
+            release=ner_int8.RELEASE, golden_f1=scores["fp32"], precision=precision, f1=score
+        )
+        loss = f"{precision}'s loss of F1, {ner_int8.RELEASE}"
+        report.at_most(loss, scores["fp32"] - score, 0.005)

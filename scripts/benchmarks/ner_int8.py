@@ -1,36 +1,55 @@
-"""What eight bits cost: F1 on the golden set of a trained release, in full and in int8."""
+"""What fewer bits cost: F1 on the golden set of a trained release, in full, in int8 and in bfloat16."""
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from functions.ner.model import NerModel, Options, open_model
+from functions.runtime.backends import PREPARED, Form
+from functions.runtime.encoder import Encoder, UnusableForm
 from scripts.benchmarks.harness import ROOT, CannotMeasure
 
 RELEASE = "ner-v1.1.0"
 TASK = "token-classification"
 
 
-def golden_f1() -> tuple[float, float]:
-    """Return F1 of the full form and of int8; the release is copied and prepared anew."""
+def golden_f1() -> dict[str, float]:
+    """Return F1 by precision: fp32, int8, and bf16 where it can be; the release is prepared anew."""
     trained = ROOT / "models" / RELEASE
     if not trained.exists():
         raise CannotMeasure(f"there is no models/{RELEASE}; ./scripts/up trains it")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / RELEASE
         shutil.copytree(trained, copy)
-        return _both(copy)
+        return _each(copy)
 
 
-def _both(release: Path) -> tuple[float, float]:
-    from functions.ner.model import Options, open_model  # noqa: PLC0415 - onnx: only who asks pays
-    from functions.runtime.backends import Form  # noqa: PLC0415 - as above
-    from scripts.training.evaluate import evaluate  # noqa: PLC0415 - as above
+def bf16(release: Path) -> Encoder:
+    """Open a release in bfloat16; raises CannotMeasure with the reason where that cannot be."""
+    try:
+        from functions.runtime.backends_openvino import open_bf16  # noqa: PLC0415 - an extra
+
+        return open_bf16(release / PREPARED, 1)
+    except (ImportError, UnusableForm) as error:
+        raise CannotMeasure(f"bfloat16 is not to be had here: {error}") from error
+
+
+def _each(release: Path) -> dict[str, float]:
+    from scripts.training.evaluate import evaluate  # noqa: PLC0415 - torch: only who asks pays
     from scripts.training.examples import golden  # noqa: PLC0415 - as above
     from warmup.prepare import prepare  # noqa: PLC0415 - as above
 
     if prepare(release, TASK).int8 is None:
         raise CannotMeasure(f"{RELEASE} has no int8 form")
-    forms = (Form(int8=int8, steady=False) for int8 in (False, True))
-    models = (open_model(release, Options(form=form)) for form in forms)
-    full, eight = (evaluate(model, golden())["all"].f1 for model in models)
-    return full, eight
+    return {name: evaluate(model, golden())["all"].f1 for name, model in _models(release)}
+
+
+def _models(release: Path) -> Iterator[tuple[str, NerModel]]:
+    full = open_model(release, Options(form=Form(steady=False)))
+    yield "fp32", full
+    yield "int8", open_model(release, Options(form=Form(int8=True, steady=False)))
+    with suppress(CannotMeasure):
+        yield "bf16", replace(full, encoder=bf16(release))
