@@ -65,7 +65,10 @@ def main() -> None:
     seen: Seen = set()
     run = [*project["dependencies"], *extras["gpu"], *extras["train"], *extras["local"]]
     _write("requirements.lock", closure(run, seen))
-    _write("requirements-dev.lock", closure([*extras["dev"], *extras["signing"]], seen))
+    _write(
+        "requirements-dev.lock",
+        closure([*extras["dev"], *extras["signing"], *extras["bf16"]], seen),
+    )
 
 
 if __name__ == "__main__":

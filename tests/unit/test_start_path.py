@@ -20,6 +20,7 @@ EVERYWHERE = frozenset(
         "sentence_transformers",
         "onnx",
         "onnxruntime",
+        "openvino",
         "chromadb",
         "openai",
         "pypdf",
