@@ -1,8 +1,9 @@
 """One way to open an encoder model, whatever runs it (encoder.py says what it is then).
 
-On a CPU the release's prepared form is run by ONNX Runtime, or by OpenVINO in bfloat16; a release without one, or a GPU, is
-run by torch, which is imported only then. A form that cannot be opened, or that does not say what
-the checkpoint says, is passed over for the next slower right one, with a log line and a metric.
+On a CPU the release's prepared form is run by ONNX Runtime, or by OpenVINO in bfloat16; a release
+without one, or a GPU, is run by torch, which is imported only then. A form that cannot be opened, or
+that does not say what the checkpoint says, is passed over for the next slower right one, with a log
+line and a metric.
 Callers see no difference but `name`.
 """
 
