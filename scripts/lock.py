@@ -22,6 +22,8 @@ IMAGES = {"cpu": (), "gpu": ("gpu",), "train": ("gpu", "train")}
 UNREACHED = ("kubernetes",)
 """What a dependency names and no function reaches, so no image has it: Chroma imports this one where
 it is itself a cluster."""
+REPORTS = "openvino-telemetry"
+"""OpenVINO names it, to report to its maker, and does without; nobody here installs it."""
 Seen = set[tuple[str, str]]
 
 
@@ -62,7 +64,7 @@ def main() -> None:
     for image, added in IMAGES.items():
         wanted = [*project["dependencies"], *(each for name in added for each in extras[name])]
         _write(f"requirements-{image}.lock", closure(wanted, {(name, "") for name in UNREACHED}))
-    seen: Seen = set()
+    seen: Seen = {(REPORTS, "")}
     run = [*project["dependencies"], *extras["gpu"], *extras["train"], *extras["local"]]
     _write("requirements.lock", closure(run, seen))
     _write(
