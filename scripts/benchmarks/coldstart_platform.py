@@ -43,6 +43,8 @@ async def measure(report: Report, model: BertBase, runs: int) -> None:
         report.at_most("through the platform, forked", took["fork server"], MOST_FORKED, "s")
         if _EMBEDDER.exists():
             await _chain(local, report, model, runs)
+        else:
+            report.row(chain="not measured: ./scripts/up makes the embedder that it needs")
 
 
 async def _waken(local: Laptop, report: Report, how: str, name: str, runs: int) -> float:
