@@ -87,24 +87,14 @@ def _measure(pages: str, starts: Mapping[str, Callable[[], Seen]], runs: int) ->
 
 
 def _start(contestant: Contestant, model: BertBase, pages: str) -> Seen:
-    _arrange(contestant, model, pages)
+    coldstart_pages.arrange(pages, environment(contestant), model.folder)
     with serving(contestant, model) as started:
         return started.seconds, started.memory()
 
 
 def _floor(model: BertBase, pages: str) -> Seen:
-    _arrange(OURS, model, pages)
+    coldstart_pages.arrange(pages, environment(OURS), model.folder)
     return coldstart_floor.seconds(model), None
-
-
-def _arrange(contestant: Contestant, model: BertBase, pages: str) -> None:
-    """Let each start find the same pages, and as much memory that the machine has in its hands.
-
-    A virtual machine's free memory may be its host's again; whoever uses it next pays for that.
-    After a large server the floor took 1.1 s for 0.4 s, so it starts once, unmeasured, before all.
-    """
-    coldstart_floor.seconds(model)
-    coldstart_pages.arrange(pages, environment(contestant), model.folder)
 
 
 def _tell(report: Report, found: Found) -> None:
