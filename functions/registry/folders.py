@@ -21,6 +21,7 @@ from functions.registry.errors import Cut, ObjectMissing, Refused, StoreUnavaila
 from functions.registry.faults import told
 from functions.registry.manifest import FileEntry
 from functions.registry.ranges import Journal, Range, split
+from functions.registry.wire import stream
 
 PART, LEAST_PART = 32 << 20, 4 << 20
 """How much is asked for at once: much of a large file, and of a small one little enough that its
@@ -130,7 +131,7 @@ class Folders:
     def _key(self, folder: str, path: str) -> str:
         return f"{self._root}/{folder}/{path}"
 
-    def _pieces(self, key: str, condition: Mapping[str, str], part: Range) -> Iterator[bytes]:
+    def _pieces(self, key: str, condition: Mapping[str, str], part: Range) -> Iterator[memoryview]:
         with told(key):
             answer = self._client.get_object(
                 Bucket=self.bucket, Key=key, Range=part.header, **condition
@@ -139,7 +140,7 @@ class Folders:
             with closing(answer["Body"]) as body:
                 if answer["ContentLength"] != part.size:
                     raise StoreUnavailable(f"{key}: asked for {part.header}, got something else")
-                while left and (piece := body.read(min(PIECE, left))):
+                for piece in stream(body, part.size, PIECE):
                     left -= len(piece)
                     yield piece
         if left:

@@ -62,7 +62,7 @@ class Journal:
         finally:
             os.close(self._handle)
 
-    def write(self, offset: int, content: bytes) -> None:
+    def write(self, offset: int, content: bytes | memoryview) -> None:
         """Put some bytes where they belong. May be called from several threads."""
         view = memoryview(content)
         while view:

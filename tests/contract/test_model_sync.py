@@ -180,7 +180,7 @@ async def test_a_killed_transfer_goes_on_where_it_stopped(
     fetched: list[str] = []
     real = ModelStore._pieces
 
-    def pieces(self: ModelStore, key: str, condition: Any, part: Any) -> Iterator[bytes]:
+    def pieces(self: ModelStore, key: str, condition: Any, part: Any) -> Iterator[memoryview]:
         if len(fetched) == 4:
             raise OSError("the wire was cut")
         fetched.append(f"{key} {part.start}")
