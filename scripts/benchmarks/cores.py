@@ -9,10 +9,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 
-def shared_out() -> tuple[tuple[int, ...], int]:
-    """Return the servers' cores and the clients'; on a single core they share it."""
-    *servers, clients = sorted(os.sched_getaffinity(0))
-    return tuple(servers) or (clients,), clients
+def shared_out(wanted: int | None = None) -> tuple[tuple[int, ...], int]:
+    """Return the servers' cores and the clients'; on a single core they share it.
+
+    With `wanted`, servers get so many, as far as there are any; on all of them clients share the last.
+    """
+    every = sorted(os.sched_getaffinity(0))
+    servers = every[: wanted or -1] or every
+    return tuple(servers), every[-1]
 
 
 @contextmanager

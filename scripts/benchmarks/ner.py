@@ -3,7 +3,8 @@
 Sentences of 64 tokens, and of 16 to 128. All in float32 but the rows that say otherwise. The servers
 take turns; each has all cores but one and as many threads, and the clients have the last core.
 `--peers kserve,litserve,bentoml,mlserver` are the default (torchserve and ray are known too),
-`--seconds` the length of one measurement.
+`--seconds` the length of one measurement. `--cores N` gives the servers N cores, on all of them the
+clients share the last.
 """
 
 import argparse
@@ -61,9 +62,10 @@ def run(report: Report, options: Options) -> None:
     """Measure each server in turn, at each level."""
     parser = argparse.ArgumentParser(prog="./scripts/bench ner")
     parser.add_argument("--peers", default=PEERS)
-    contestants = chosen(parser.parse_args(options.rest).peers)
-    model = bert_base.made()
-    servers, clients = cores.shared_out()
+    parser.add_argument("--cores", type=int)
+    given = parser.parse_args(options.rest)
+    contestants, model = chosen(given.peers), bert_base.made()
+    servers, clients = cores.shared_out(given.cores)
     with cores.bound({clients}):
         course = Course(model, servers, options.seconds or SECONDS)
         ceilings = [_ceiling(course)]
