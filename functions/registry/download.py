@@ -67,7 +67,8 @@ def _bring(ask: Ask, journal: Journal, part: Range, failed: threading.Event) -> 
     at, attempts = part.start, 0
     while at < part.end:
         try:
-            for piece in ask(Range(at, part.end - at)):
+            # A cut may lose what was on its way: after each that brought nothing, a quarter is asked.
+            for piece in ask(Range(at, max(1, part.end - at >> 2 * attempts))):
                 journal.write(at, piece)
                 at, attempts = at + len(piece), 0
                 if failed.is_set():

@@ -48,7 +48,7 @@ def told(key: str) -> Iterator[None]:
         raise _of_answer(key, str(error.response.get("Error", {}).get("Code"))) from error
     except NoCredentialsError as error:
         raise StoreUnavailable(f"{key}: {error}", "access_denied") from error
-    except _CUT as error:
+    except (Cut, *_CUT) as error:
         raise Cut(f"{key}: {error}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise StoreUnavailable(f"{key}: {error}") from error

@@ -2,8 +2,8 @@
 
 urllib3 makes a new object for every read, and small writes cost the kernel more for each byte than
 large ones do. So the bytes are read past it, by the plain HTTP answer beneath, wherever there is one;
-the connection, its proxies, its certificates and its pool stay botocore's. What had come when a wire
-was cut is given first, and counts.
+the connection, its proxies, its certificates and its pool stay botocore's. A cut may cost the piece
+that was under way, so who asks again asks for less (download.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +13,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError
 
 from functions.registry.errors import Cut
-
-STEP = 256 << 10
-"""Bytes asked of the wire at once: what a cut may cost."""
 
 Read = Callable[[memoryview], int]
 
@@ -61,7 +58,7 @@ def _fill(read: Read, buffer: memoryview) -> tuple[int, Exception | None]:
     """Return how many bytes came into `buffer`, and why no more, if that is a fault."""
     at = 0
     try:
-        while at < len(buffer) and (count := read(buffer[at : at + STEP])):
+        while at < len(buffer) and (count := read(buffer[at:])):
             at += count
     except (Cut, BotoCoreError) as error:
         return at, error

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
+import pytest
+
 from functions.registry.download import WORKERS, download, in_order
+from functions.registry.errors import Cut
 from functions.registry.ranges import Journal, Range, split
 
 CONTENT = bytes(range(200))
@@ -41,3 +44,17 @@ def test_the_hash_is_the_whole_files_whatever_was_there_already(tmp_path: Path) 
         assert download(ask, journal, PARTS) == hashlib.sha256(CONTENT).hexdigest()
         assert len(asked) == missing
         asked.clear()
+
+
+def test_a_wire_that_only_brings_little_is_asked_for_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.registry.download.FIRST_PAUSE", 0)
+
+    def ask(part: Range) -> Iterator[bytes]:
+        if part.size > 30:
+            raise Cut("reset")
+        yield CONTENT[part.start : part.end]
+
+    journal = Journal(tmp_path / "notes", tmp_path / "target", "etag", len(CONTENT))
+    assert download(ask, journal, split(len(CONTENT), 100)) == hashlib.sha256(CONTENT).hexdigest()
