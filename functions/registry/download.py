@@ -68,7 +68,7 @@ def _bring(ask: Ask, journal: Journal, part: Range, failed: threading.Event) -> 
     while at < part.end:
         try:
             # A cut may lose what was on its way: after each that brought nothing, a quarter is asked.
-            for piece in ask(Range(at, max(1, part.end - at >> 2 * attempts))):
+            for piece in ask(Range(at, max(1, (part.end - at) >> (2 * attempts)))):
                 journal.write(at, piece)
                 at, attempts = at + len(piece), 0
                 if failed.is_set():
