@@ -64,7 +64,7 @@ def run(report: Report, options: Options) -> None:
     parser.add_argument("--peers", default=PEERS)
     parser.add_argument("--cores", type=int)
     given = parser.parse_args(options.rest)
-    contestants, model = chosen(given.peers), bert_base.made()
+    contestants, model, scores = chosen(given.peers), bert_base.made(), ner_int8.golden_f1()
     servers, clients = cores.shared_out(given.cores)
     with cores.bound({clients}):
         course = Course(model, servers, options.seconds or SECONDS)
@@ -84,7 +84,7 @@ def run(report: Report, options: Options) -> None:
         report.row(not_measured=name, because=reason)
     peers = [one.name for one in contestants if one is not OURS and one.name not in missing]
     _goals(report, found, peers, _best(report, ceilings))
-    _goals_of_fewer_bits(report, found, peers)
+    _goals_of_fewer_bits(report, found, peers, scores)
 
 
 def _all(course: Course, contestants: list[Contestant]) -> tuple[Measured, dict[str, str]]:
@@ -169,10 +169,11 @@ def _goals(report: Report, found: Measured, peers: list[str], ceiling: Mapping[s
     report.at_most("memory, to the smallest peer", ours.memory / small, 0.65, "times")
 
 
-def _goals_of_fewer_bits(report: Report, found: Measured, peers: list[str]) -> None:
+def _goals_of_fewer_bits(
+    report: Report, found: Measured, peers: list[str], scores: Mapping[str, float]
+) -> None:
     """State goals for each precision that was measured, and what it loses of F1."""
     best = max(found[name, MIXED, MOST].rate for name in peers)
-    scores = ner_int8.golden_f1()
     for precision, name in FEWER_BITS.items():
         if (name, MIXED, MOST) not in found:
             continue
