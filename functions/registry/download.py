@@ -22,7 +22,7 @@ FIRST_PAUSE = 0.05
 """Seconds before a part is asked for again; doubled with each try that brought nothing."""
 PIECE = 4 << 20
 """Bytes in memory at once, of each part and of the hash. A kernel keeps a file that is written so in
-large pages: a quarter of a mebibyte at once costs it more than twice the time, sixteen much as well."""
+large pages: both a quarter of a mebibyte and sixteen at once were measured slower."""
 
 Ask = Callable[[Range], Iterator[bytes | memoryview]]
 """Ask the store for a range; the pieces come as they arrive, and Cut ends them early."""
