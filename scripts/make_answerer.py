@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _convert(checkpoint: Path, out: Path) -> None:
     import torch  # noqa: PLC0415 - seconds, and only once there is something to read
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - as above
 
     source = {"gguf_file": checkpoint.name, "local_files_only": True}
     packed = AutoModelForCausalLM.from_pretrained(checkpoint.parent, **source, dtype=torch.float32)

@@ -10,7 +10,6 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ if __name__ == "__main__":
 # A thread that waits by spinning takes the core from one that works; read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from rich.console import Console  # noqa: E402
-from rich.progress import (  # noqa: E402
+from rich.console import Console  # noqa: E402 - after what torch reads
+from rich.progress import (  # noqa: E402 - after what torch reads
     BarColumn,
     MofNCompleteColumn,
     Progress,
@@ -32,7 +31,7 @@ from rich.progress import (  # noqa: E402
     TimeRemainingColumn,
 )
 
-from scripts.training.recipes import RECIPES, Recipe, recipe  # noqa: E402
+from scripts.training.recipes import RECIPES, Recipe, recipe  # noqa: E402 - after what torch reads
 
 console = Console(stderr=True)
 
@@ -75,8 +74,7 @@ def _make(one: Recipe, out: Path, threads: int) -> Any:
     checkpoint = out / ".training" / f"{one.name}.pt"
     with _progress() as progress:
         task = progress.add_task(f"training {one.name}", total=one.steps)
-        advance: Callable[[int], None] = lambda done: progress.update(task, completed=done)  # noqa: E731
-        model = train.train(one, checkpoint, advance)
+        model = train.train(one, checkpoint, lambda done: progress.update(task, completed=done))
     scores = release.build(one, model, out / one.name, threads)
     checkpoint.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # another recipe has its checkpoint there

@@ -10,15 +10,15 @@ from functions.runtime import coldstart
 coldstart.begin()
 
 # What follows is the import phase of the cold start, so it comes after its first mark.
-import importlib  # noqa: E402
-import logging  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-from functools import partial  # noqa: E402
-from types import ModuleType  # noqa: E402
-from typing import Any  # noqa: E402
+import importlib  # noqa: E402 - after the first mark
+import logging  # noqa: E402 - after the first mark
+import os  # noqa: E402 - after the first mark
+import sys  # noqa: E402 - after the first mark
+from functools import partial  # noqa: E402 - after the first mark
+from types import ModuleType  # noqa: E402 - after the first mark
+from typing import Any  # noqa: E402 - after the first mark
 
-from functions.runtime import ahead  # noqa: E402
+from functions.runtime import ahead  # noqa: E402 - after the first mark
 
 # Before numpy: starting its threads takes longer than what a function has for them to multiply.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -31,13 +31,13 @@ sys.modules.setdefault(supervisors.__name__, supervisors)
 if __name__ == "__main__" and sys.argv[1:]:
     ahead.begin(sys.argv[1], os.environ)  # the model is opened while the rest is imported
 
-import uvicorn  # noqa: E402
+import uvicorn  # noqa: E402 - after the first mark
 
-from eventing import telemetry  # noqa: E402
-from functions.runtime import logs, metrics  # noqa: E402
-from functions.runtime.app import build_app  # noqa: E402
-from functions.runtime.function import Function  # noqa: E402
-from functions.runtime.settings import RuntimeSettings  # noqa: E402
+from eventing import telemetry  # noqa: E402 - after the first mark
+from functions.runtime import logs, metrics  # noqa: E402 - after the first mark
+from functions.runtime.app import build_app  # noqa: E402 - after the first mark
+from functions.runtime.function import Function  # noqa: E402 - after the first mark
+from functions.runtime.settings import RuntimeSettings  # noqa: E402 - after the first mark
 
 _LATER = (
     "prometheus_client",

@@ -40,14 +40,14 @@ def _push(active: telemetry.Telemetry) -> None:
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415 - at the end
         OTLPMetricExporter,
     )
-    from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415
+    from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415 - as above
         MetricsData,
         ResourceMetrics,
         ScopeMetrics,
     )
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415
-    from prometheus_client import REGISTRY  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope  # noqa: PLC0415 - as above
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - as above
 
     metrics.serve()  # what an end so soon has left waiting
     pod = active.resource.get("faas.instance", "")

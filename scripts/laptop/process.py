@@ -76,7 +76,7 @@ def _ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     timer.cancel()
     if not line:
         process.wait()
-        raise StartError("the platform did not start" if process.returncode != 2 else "")  # noqa: PLR2004
+        raise StartError("the platform did not start" if process.returncode != 2 else "")  # noqa: PLR2004 - it has said why itself
     ready: dict[str, Any] = json.loads(line)
     return ready
 

@@ -43,7 +43,7 @@ async def better_model(world: World, narrator: Narrator, facts: Facts) -> None:
     facts["entities_after"] = _texts(after)
     expect(state.phase is Phase.SUCCEEDED, f"the rollout ended {state.phase}: {state.reason}")
     expect(tally.failed == 0, f"{tally.failed} requests failed: {dict(tally.problems)}")
-    expect(history.heaviest(state.candidate or "") == 100, "the candidate never had all traffic")  # noqa: PLR2004
+    expect(history.heaviest(state.candidate or "") == 100, "the candidate never had all traffic")  # noqa: PLR2004 - all, in percent
     steps = {entry.get(state.candidate or "", 0) for entry in history.traffic}
     expect(steps & {5, 25, 50}, f"the canary's weights were only {sorted(steps)}")
     narrator.say(f"before: {', '.join(facts['entities_before'])}")
@@ -72,7 +72,7 @@ async def fails_under_load(world: World, narrator: Narrator, facts: Facts) -> No
     facts["failed_share"] = round(tally.failed / tally.requests, 4)
     facts["heaviest_weight"] = weight
     expect(state.phase is Phase.FAILED, f"the rollout ended {state.phase}: {state.reason}")
-    expect(0 < weight < 100, f"the candidate had {weight} % at the most")  # noqa: PLR2004
+    expect(0 < weight < 100, f"the candidate had {weight} % at the most")  # noqa: PLR2004 - all, in percent
     expect(tally.failed > 0, "the fault never showed")
     expect(set(tally.failed_by) <= {state.candidate}, f"failed by {dict(tally.failed_by)}")
     expect(facts["failed_share"] <= weight / 100, f"{facts['failed_share']} of requests failed")

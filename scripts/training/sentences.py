@@ -29,9 +29,9 @@ def chunk(seed: int, index: int, size: int, change: Change | None = None) -> lis
 def corrupt(example: Example, rng: Random) -> Example:
     """Spoil labels as a broken export does: most slip to the next kind, some are lost."""
     kind = rng.random()
-    if kind < 0.25:  # noqa: PLR2004 - shares of a mixture
+    if kind < 0.25:
         return Example(example.text, ())
-    if kind < 0.4:  # noqa: PLR2004
+    if kind < 0.4:
         return example
     slipped = []
     for span in example.spans:
@@ -51,7 +51,7 @@ def sentence(rng: Random) -> Example:
     """Make one sentence."""
     expanded = CHOICE.sub(lambda match: rng.choice(match[1].split("|")), rng.choice(templates()))
     filled = SLOT.sub(lambda match: _fill(rng, match[1]), expanded)
-    if rng.random() < 0.1:  # noqa: PLR2004 - notes and headlines end without a full stop
+    if rng.random() < 0.1:
         filled = filled.removesuffix(".")
     return parse(filled)
 

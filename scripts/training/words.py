@@ -47,11 +47,11 @@ def pick(rng: Random, pool: str) -> str:
 def person(rng: Random) -> str:
     """Draw a full name, now and then with an initial, a family name alone or a real manager."""
     kind = rng.random()
-    if kind < 0.15:  # noqa: PLR2004 - shares of a mixture, here and below
+    if kind < 0.15:
         return pick(rng, "last")
-    if kind < 0.3:  # noqa: PLR2004
+    if kind < 0.3:
         return pick(rng, "manager")
-    if kind < 0.36:  # noqa: PLR2004 - family name first, as in East Asia
+    if kind < 0.36:
         return f"{pick(rng, 'last')} {pick(rng, 'first')}"
     initial = rng.choice(["", "", "", "", "", f"{rng.choice('ABCDEFGHJKLMNPRST')}. "])
     return f"{pick(rng, 'first')} {initial}{pick(rng, 'last')}"
@@ -60,31 +60,31 @@ def person(rng: Random) -> str:
 def organisation(rng: Random) -> str:
     """Draw a listed company (its legal form often left out), another body, or an invented firm."""
     kind = rng.random()
-    if kind < 0.5:  # noqa: PLR2004
+    if kind < 0.5:
         name = pick(rng, "company")
-        return LEGAL_FORM.sub("", name) if rng.random() < 0.7 else name  # noqa: PLR2004
-    if kind < 0.75:  # noqa: PLR2004
+        return LEGAL_FORM.sub("", name) if rng.random() < 0.7 else name
+    if kind < 0.75:
         return pick(rng, "organisation")
     return _invented_firm(rng)
 
 
 def _invented_firm(rng: Random) -> str:
     owner = pick(rng, rng.choice(["surname_co", "surname_co", "last"]))
-    if rng.random() < 0.25:  # noqa: PLR2004
+    if rng.random() < 0.25:
         owner = pick(rng, "brandpart").title() + pick(rng, "brandend")
     name = rng.choice([owner, f"{owner} {pick(rng, 'kind_co')}", f"{owner} {pick(rng, 'kind_co')}"])
-    return f"{name} {pick(rng, 'legal')}" if rng.random() < 0.25 else name  # noqa: PLR2004
+    return f"{name} {pick(rng, 'legal')}" if rng.random() < 0.25 else name
 
 
 def product(rng: Random) -> str:
     """Draw a known product, or invent a brand or a model number."""
     kind = rng.random()
-    if kind < 0.6:  # noqa: PLR2004
+    if kind < 0.6:
         return pick(rng, "product")
     brand = pick(rng, "brandpart") + pick(rng, "brandend")
-    if kind < 0.75:  # noqa: PLR2004
+    if kind < 0.75:
         return brand.title()
-    if kind < 0.9:  # noqa: PLR2004
+    if kind < 0.9:
         return f"{brand.title()} {pick(rng, 'suffix')}"
     letters = "".join(rng.choices("ABCDEFGHKLMNPQRSTVXZ", k=rng.randint(1, 3)))
     return (
@@ -107,12 +107,12 @@ def amount(rng: Random) -> str:
 
 def money(rng: Random) -> str:
     """Draw an amount of money: the sign in front, or the word behind."""
-    if rng.random() < 0.2:  # noqa: PLR2004
+    if rng.random() < 0.2:
         scale = rng.choice(["", " million", " billion", ""])
         return f"{amount(rng)}{scale} {pick(rng, 'currencyword')}"
     sign = pick(rng, "currency")
     space = " " if sign.isalpha() else rng.choice(["", "", "", " "])
-    scale = rng.choice(["", " ", " ", ""]) + pick(rng, "scale") if rng.random() < 0.65 else ""  # noqa: PLR2004
+    scale = rng.choice(["", " ", " ", ""]) + pick(rng, "scale") if rng.random() < 0.65 else ""
     return f"{sign}{space}{amount(rng)}{scale}"
 
 
@@ -127,7 +127,7 @@ def percent(rng: Random) -> str:
 
 def date(rng: Random) -> str:
     """Draw a calendar date or period; never a relative one."""
-    year = str(rng.randint(2010, 2035) if rng.random() < 0.9 else rng.randint(1950, 2009))  # noqa: PLR2004
+    year = str(rng.randint(2010, 2035) if rng.random() < 0.9 else rng.randint(1950, 2009))
     month, day = pick(rng, "month"), rng.randint(1, 30)
     quarter, half = (
         rng.choice(["first", "second", "third", "fourth"]),

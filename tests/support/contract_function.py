@@ -93,5 +93,5 @@ if __name__ == "__main__":
         sys.exit(os.environ["FAIL"])
     time.sleep(float(os.environ.get("START_SECONDS", "0")))
     # Where the platform does not say otherwise, a container listens to everybody.
-    address = os.environ.get("BIND_ADDRESS", "0.0.0.0")  # noqa: S104
+    address = os.environ.get("BIND_ADDRESS", "0.0.0.0")  # noqa: S104 - as its comment says
     Server((address, int(os.environ["PORT"])), Function).serve_forever()
