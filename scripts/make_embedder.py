@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 import tokenizers
 
-from warmup import prepare
+from warmup import forms, prepare
 
 NAME, VERSION, TASK = "embedder", "1.0.0", "feature-extraction"
 FILES = (
@@ -100,7 +100,7 @@ def _prepared(out: Path, texts: Sequence[str]) -> np.ndarray:
     ids = np.array([one.ids for one in encoded], dtype=np.int64)
     mask = np.array([one.attention_mask for one in encoded], dtype=np.int64)
     session = onnxruntime.InferenceSession(
-        out / prepare.FOLDER / prepare.MODEL, providers=["CPUExecutionProvider"]
+        out / forms.FOLDER / forms.QUICK, providers=["CPUExecutionProvider"]
     )
     feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": ids * 0}
     return np.asarray(session.run(["embedding"], feeds)[0])

@@ -1,87 +1,54 @@
-"""A BERT encoder as an ONNX graph that is born optimised: fused operators, weights apart.
+"""A BERT encoder as an ONNX graph that is born optimised, its weights apart.
 
 Building the graph from the weights takes a second and needs neither torch nor an exporter, and it
 has nothing left for ONNX Runtime to optimise at load. The weights go to one external file, each on
 a page border and in the order in which inference touches them, so that a session maps the file and
-the kernel reads ahead in the right direction.
+the kernel reads ahead in the right direction. Two graphs point at it: the one that opens quickly and
+the one that runs quickly (graph.py).
 
 A row may hold several texts: the mask numbers them from 1, 0 being padding. A token sees those of its
 own number alone, and each text's positions begin at 0; a mask of ones and zeros is the plain case.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from warmup.checkpoint import Array, Checkpoint, UnpreparableError
+from warmup.forms import STEADY
+from warmup.graph import MICROSOFT, Graph, weights_first, weights_packed
 
-PAGE = 4096
-OPSET = 17
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-MICROSOFT = "com.microsoft"
-PACKS = "packs"
-"""The key in a form's metadata that says that its rows may hold several texts."""
 OUTPUTS = {"token-classification": "logits", "feature-extraction": "embedding"}
-
-
-@dataclass(slots=True)
-class _Graph:
-    """Nodes and weights as they are added; weights are written to `data` at once."""
-
-    data: Any
-    checkpoint: Checkpoint
-    location: str
-    nodes: list[Any] = field(default_factory=list)
-    tensors: list[Any] = field(default_factory=list)
-
-    def weight(self, name: str, value: Array) -> str:
-        """Write `value` on a page border; the graph only points at it."""
-        self.data.write(b"\0" * (-self.data.tell() % PAGE))
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=value.shape)
-        tensor.data_location = TensorProto.EXTERNAL
-        body = np.ascontiguousarray(value, dtype="<f4").tobytes()
-        entries = {"location": self.location, "offset": self.data.tell(), "length": len(body)}
-        for key, entry in entries.items():
-            tensor.external_data.add(key=key, value=str(entry))
-        self.data.write(body)
-        self.tensors.append(tensor)
-        return name
-
-    def take(self, *names: str, transpose: bool = False) -> str:
-        """Lay the checkpoint's weights of these names side by side as one tensor."""
-        try:
-            parts = [self.checkpoint.weights[name] for name in names]
-        except KeyError as error:
-            raise UnpreparableError(f"the checkpoint has no weight {error}") from error
-        parts = [part.T for part in parts] if transpose else parts
-        return self.weight(names[0], parts[0] if len(parts) == 1 else np.concatenate(parts, -1))
-
-    def constant(self, name: str, value: Any) -> str:
-        """Keep a small value inside the graph file."""
-        self.tensors.append(onnx.numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def add(self, kind: str, inputs: list[str], *outputs: str, **attributes: Any) -> str:
-        """Add one node, named like its first output; returns that."""
-        node = helper.make_node(kind, inputs, list(outputs), name=outputs[0], **attributes)
-        self.nodes.append(node)
-        return outputs[0]
+UNSEEN = 1e4
+"""Taken from the score of what a token does not see, as transformers did before it had infinities."""
+FAINT = 70.0
+"""No score counts as further below its row's best: exp(-70) is nothing to a sum of ones, and what lies
+below exp(-87) is no normal number, over which a CPU takes several times as long."""
 
 
 def write(checkpoint: Checkpoint, task: str, path: Path) -> None:
-    """Write `path` and `path`.data. Raises UnpreparableError for anything that is not plain BERT."""
+    """Write `path`, `path`.data and the steady graph beside them.
+
+    Raises UnpreparableError for anything that is not plain BERT.
+    """
     _supported(checkpoint, task)
     with path.with_name(f"{path.name}.data").open("wb") as data:
-        graph = _Graph(data, checkpoint, f"{path.name}.data")
+        graph = Graph(data, checkpoint, f"{path.name}.data")
         hidden = _embeddings(graph)
         for index in range(checkpoint.config["num_hidden_layers"]):
             hidden = _layer(graph, index, hidden)
         (_classify if task == "token-classification" else _pool)(graph, hidden)
-    onnx.save(_model(graph, OUTPUTS[task]), path)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in INPUTS
+    ]
+    shape = ["batch", "sequence", None] if task == "token-classification" else ["batch", None]
+    outputs = [helper.make_tensor_value_info(OUTPUTS[task], TensorProto.FLOAT, shape)]
+    onnx.save(graph.model(inputs, outputs, weights_first), path)
+    onnx.save(graph.model(inputs, outputs, weights_packed), path.with_name(STEADY))
 
 
 def _supported(checkpoint: Checkpoint, task: str) -> None:
@@ -96,27 +63,33 @@ def _supported(checkpoint: Checkpoint, task: str) -> None:
         raise UnpreparableError(f"no prepared form for the task {task!r}")
 
 
-def _embeddings(graph: _Graph) -> str:
+def _embeddings(graph: Graph) -> str:
+    """Add what the tokens are before the first layer: [tokens of all rows, hidden]."""
     for name in INPUTS:
         graph.add("Cast", [name], f"{name}_32", to=TensorProto.INT32)
     _companions(graph)
+    _shapes(graph)
     tables = [
         graph.take(f"embeddings.{table}.weight")
         for table in ("word_embeddings", "position_embeddings", "token_type_embeddings")
     ]
-    norm = [graph.take(f"embeddings.LayerNorm.{part}") for part in ("weight", "bias")]
-    return graph.add(
+    graph.add(
         "EmbedLayerNormalization",
-        ["input_ids_32", "token_type_ids_32", *tables, *norm, "", "positions"],
-        "embedded",
+        [
+            *("input_ids_32", "token_type_ids_32", *tables),
+            *_norm(graph, "embeddings"),
+            *("", "positions"),
+        ],
+        "rows",
         "mask_index",
         domain=MICROSOFT,
         epsilon=graph.checkpoint.config["layer_norm_eps"],
     )
+    return graph.add("Reshape", ["rows", "flat"], "embedded")
 
 
-def _companions(graph: _Graph) -> None:
-    """Add `visible`: which tokens are of one text, and `positions`: their places within it."""
+def _companions(graph: Graph) -> None:
+    """Add `unseen`: what is taken from each score, and `positions`: the tokens' places in their texts."""
     of = [graph.constant(f"axis_{axis}", np.array([axis], np.int64)) for axis in (1, 2)]
     sides = [graph.add("Unsqueeze", ["attention_mask_32", axis], f"{axis}/texts") for axis in of]
     graph.add("Equal", sides, "same")
@@ -129,61 +102,106 @@ def _companions(graph: _Graph) -> None:
     graph.add("Range", [ends[0], "end", ends[1]], "places")
     graph.add("Sub", ["places", "begins"], "position_ids")
     graph.add("Cast", ["position_ids"], "positions", to=TensorProto.INT32)
+    scores = [graph.constant(name, np.float32(at)) for name, at in (("seen", 0), ("far", -UNSEEN))]
+    graph.add("Where", ["same", *scores], "of_each_row")
+    graph.add("Unsqueeze", ["of_each_row", of[0]], "unseen")  # the same for all heads
+    graph.constant("faint", np.float32(FAINT))
 
 
-def _layer(graph: _Graph, index: int, hidden: str) -> str:
+def _shapes(graph: Graph) -> None:
+    """Add the shapes between which a layer changes: `flat`, `split` into heads, and back in `whole` rows."""
+    hidden, heads = _sizes(graph.checkpoint)
+    graph.constant("flat", np.array([-1, hidden], np.int64))
+    graph.add("Shape", ["input_ids"], "rows_and_length")
+    for name, rest in (("split", [heads, hidden // heads]), ("whole", [hidden])):
+        graph.constant(f"{name}/rest", np.array(rest, np.int64))
+        graph.add("Concat", ["rows_and_length", f"{name}/rest"], name, axis=0)
+
+
+def _layer(graph: Graph, index: int, hidden: str) -> str:
     prefix = f"encoder.layer.{index}"
-    projections = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
-    attended = graph.add(
-        "Attention",
-        [
-            hidden,
-            graph.take(*(f"{part}.weight" for part in projections), transpose=True),
-            graph.take(*(f"{part}.bias" for part in projections)),
-            "visible",
-        ],
-        f"{prefix}/attended",
-        domain=MICROSOFT,
-        num_heads=graph.checkpoint.config["num_attention_heads"],
-    )
-    mixed = _linear_and_norm(graph, f"{prefix}.attention.output", attended, hidden)
+    attended = _attention(graph, prefix, hidden)
+    # Weights of attention sum to one, so that the values' bias comes out as it is: it moves past them.
+    mixing = f"{prefix}.attention.output.dense"
+    moved = graph.of(f"{mixing}.weight") @ graph.of(f"{prefix}.attention.self.value.bias")
+    bias = graph.of(f"{mixing}.bias") + moved
+    mixed = _linear_and_norm(graph, f"{prefix}.attention.output", attended, hidden, bias)
     inner = f"{prefix}.intermediate.dense"
-    product = graph.add(
-        "MatMul", [mixed, graph.take(f"{inner}.weight", transpose=True)], f"{prefix}/inner"
+    weight, added = (graph.take(f"{inner}.{part}") for part in ("weight", "bias"))
+    product = graph.linear(mixed, weight, added, f"{prefix}/inner")
+    wide = graph.add("Gelu", [product], f"{prefix}/wide", domain=MICROSOFT)
+    bias = graph.of(f"{prefix}.output.dense.bias")
+    return _linear_and_norm(graph, f"{prefix}.output", wide, mixed, bias)
+
+
+def _attention(graph: Graph, prefix: str, hidden: str) -> str:
+    """Add attention in plain operators; the keys' bias adds the same to a row's scores, and falls away."""
+    own = f"{prefix}.attention.self"
+    bias = graph.take(f"{own}.query.bias")
+    query = _heads(graph, hidden, f"{own}.query", bias)
+    key, value = (_heads(graph, hidden, f"{own}.{part}", None) for part in ("key", "value"))
+    size, heads = _sizes(graph.checkpoint)
+    scale = (size // heads) ** -0.5
+    scores = graph.add(
+        "FusedMatMul", [query, key], f"{prefix}/all", domain=MICROSOFT, transB=1, alpha=scale
     )
-    bias = graph.take(f"{inner}.bias")
-    wide = graph.add("BiasGelu", [product, bias], f"{prefix}/wide", domain=MICROSOFT)
-    return _linear_and_norm(graph, f"{prefix}.output", wide, mixed)
+    scores = graph.add("Add", [scores, "unseen"], f"{prefix}/own")
+    best = graph.add("ReduceMax", [scores], f"{prefix}/best", axes=[-1], keepdims=1)
+    least = graph.add("Sub", [best, "faint"], f"{prefix}/least")
+    scores = graph.add("Max", [scores, least], f"{prefix}/scores")
+    shares = graph.add("Softmax", [scores], f"{prefix}/shares", axis=-1)
+    context = graph.add("MatMul", [shares, value], f"{prefix}/context")
+    turned = graph.add("Transpose", [context], f"{prefix}/rows", perm=[0, 2, 1, 3])
+    return graph.add("Reshape", [turned, "flat"], f"{prefix}/attended")
 
 
-def _linear_and_norm(graph: _Graph, prefix: str, value: str, skip: str) -> str:
+def _heads(graph: Graph, hidden: str, name: str, bias: str | None) -> str:
+    """Add one projection, a head after the other: [rows, heads, length, size of a head]."""
+    product = graph.linear(hidden, graph.take(f"{name}.weight"), bias, f"{name}/product")
+    split = graph.add("Reshape", [product, "split"], f"{name}/split")
+    return graph.add("Transpose", [split], f"{name}/heads", perm=[0, 2, 1, 3])
+
+
+def _linear_and_norm(graph: Graph, prefix: str, value: str, skip: str, bias: Array) -> str:
     """Add three nodes: the fused SkipLayerNormalization takes five times as long on a CPU."""
-    weight = graph.take(f"{prefix}.dense.weight", transpose=True)
-    product = graph.add("MatMul", [value, weight], f"{prefix}/product")
-    norm = [graph.take(f"{prefix}.LayerNorm.{part}") for part in ("weight", "bias")]
-    biased = graph.add("Add", [product, graph.take(f"{prefix}.dense.bias")], f"{prefix}/biased")
+    weight = graph.take(f"{prefix}.dense.weight")
+    added = graph.weight(f"{prefix}.dense.bias", bias)
+    product = graph.linear(value, weight, added, f"{prefix}/product")
     return graph.add(
         "LayerNormalization",
-        [graph.add("Add", [biased, skip], f"{prefix}/summed"), *norm],
+        [graph.add("Add", [product, skip], f"{prefix}/summed"), *_norm(graph, prefix)],
         f"{prefix}/normed",
         axis=-1,
         epsilon=graph.checkpoint.config["layer_norm_eps"],
     )
 
 
-def _classify(graph: _Graph, hidden: str) -> None:
-    weight = graph.take("classifier.weight", transpose=True)
-    product = graph.add("MatMul", [hidden, weight], "classified")
-    graph.add("Add", [product, graph.take("classifier.bias")], "logits")
+def _norm(graph: Graph, prefix: str) -> list[str]:
+    return [graph.take(f"{prefix}.LayerNorm.{part}") for part in ("weight", "bias")]
 
 
-def _pool(graph: _Graph, hidden: str) -> None:
+def _sizes(checkpoint: Checkpoint) -> tuple[int, int]:
+    """Return how wide a token is, and into how many heads it is split."""
+    return checkpoint.config["hidden_size"], checkpoint.config["num_attention_heads"]
+
+
+def _classify(graph: Graph, hidden: str) -> None:
+    """Add a number for each token and label."""
+    weight, bias = (graph.take(f"classifier.{part}") for part in ("weight", "bias"))
+    graph.linear(hidden, weight, bias, "classified")
+    rest = graph.constant("labels", np.array([-1], np.int64))
+    graph.add("Concat", ["rows_and_length", rest], "of_labels", axis=0)
+    graph.add("Reshape", ["classified", "of_labels"], "logits")
+
+
+def _pool(graph: Graph, hidden: str) -> None:
     """Take the mean over real tokens and, where the embedder says so, scale it to length one."""
-    last = graph.constant("last", np.array([2], np.int64))
+    rows = graph.add("Reshape", [hidden, "whole"], "last")
+    end = graph.constant("last_axis", np.array([2], np.int64))
     tokens = graph.constant("tokens", np.array([1], np.int64))
     graph.add("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
-    graph.add("Unsqueeze", ["mask", last], "mask_3")
-    graph.add("Mul", [hidden, "mask_3"], "masked")
+    graph.add("Unsqueeze", ["mask", end], "mask_3")
+    graph.add("Mul", [rows, "mask_3"], "masked")
     graph.add("ReduceSum", ["masked", tokens], "summed", keepdims=0)
     graph.add("ReduceSum", ["mask", tokens], "count", keepdims=1)
     graph.add("Max", ["count", graph.constant("least", np.float32(1e-9))], "divisor")
@@ -192,17 +210,3 @@ def _pool(graph: _Graph, hidden: str) -> None:
         return
     graph.add("Div", ["summed", "divisor"], "mean")
     graph.add("LpNormalization", ["mean"], "embedding", axis=-1, p=2)
-
-
-def _model(graph: _Graph, output: str) -> Any:
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
-        for name in INPUTS
-    ]
-    shape = ["batch", "sequence", None] if output == "logits" else ["batch", None]
-    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
-    body = helper.make_graph(graph.nodes, "bert", inputs, outputs, graph.tensors)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-    model = helper.make_model(body, opset_imports=opsets, ir_version=8, producer_name="warmup")
-    model.metadata_props.add(key=PACKS, value="true")
-    return model

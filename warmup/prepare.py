@@ -12,11 +12,9 @@ from pathlib import Path
 
 from warmup import bert_graph, checkpoint, int8, parity
 from warmup.checkpoint import Checkpoint, UnpreparableError
+from warmup.forms import CHECK, FOLDER, QUICK, STEADY
 from warmup.parity import Parity
 
-FOLDER = "onnx"
-MODEL = "model.onnx"
-CHECK = "check.json"
 MARGIN = 1e-3  # largest difference of one logit or embedding component, in float32
 AGREEMENT = 0.999  # share of decisions that must be the same
 
@@ -53,9 +51,10 @@ def prepare(folder: Path, task: str) -> PreparedForm:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     try:
-        bert_graph.write(source, task, fresh / MODEL)
-        measured = parity.measure(folder, task, source, fresh / MODEL)
-        _check(measured)
+        bert_graph.write(source, task, fresh / QUICK)
+        measured = parity.measure(folder, task, source, fresh / QUICK)
+        for form in (measured, parity.measure(folder, task, source, fresh / STEADY)):
+            _check(form)
         (fresh / CHECK).write_text(json.dumps(parity.probe(folder, task, source)))
         eight, why = _eight_bits(folder, task, source, fresh)
         files = tuple(f"{FOLDER}/{path.name}" for path in sorted(fresh.iterdir()))
@@ -87,7 +86,7 @@ def _eight_bits(
     """Add the eight-bit form; return its parity, or why there is none."""
     if task != "token-classification":
         return None, "vectors of eight-bit and full weights would share an index"
-    target = int8.write(fresh / MODEL)
+    target = int8.write(fresh / STEADY)
     measured = parity.measure(folder, task, source, target)
     if measured.agreement >= int8.AGREEMENT:
         return measured, ""

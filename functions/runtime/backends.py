@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 from functions.runtime.ahead import Step
 from functions.runtime.errors import Unavailable
 from functions.runtime.model_metrics import FALLBACKS
-from warmup import readahead
+from warmup import forms, readahead
 
 if TYPE_CHECKING:  # numpy; a start's first steps do without
     from functions.runtime.encoder import Encoder
 
-PREPARED = Path("onnx") / "model.onnx"
-INT8 = Path("onnx") / "model.int8.onnx"
+PREPARED = Path(forms.FOLDER) / forms.QUICK
+INT8 = Path(forms.FOLDER) / forms.INT8
 _LOG = logging.getLogger(__name__)
 
 

@@ -18,9 +18,8 @@ from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
 from functions.runtime.model_metrics import FALLBACKS
 from functions.runtime.room import room
 from functions.runtime.settling import Settling
+from warmup.forms import PACKS, QUICK, STEADY
 
-PACKS = "packs"
-"""In a form's metadata; one that was prepared earlier takes one text a row."""
 SPARE = 1.25
 """Memory to have for each byte that is packed: some of it is needed twice meanwhile."""
 MARGIN, INT8_MARGIN = 0.01, 0.3
@@ -46,6 +45,7 @@ class OnnxEncoder:
             model, options, providers=["CPUExecutionProvider"]
         )
         self._output = self._session.get_outputs()[0].name
+        # A form that was prepared earlier takes one text a row.
         self.packs = PACKS in self._session.get_modelmeta().custom_metadata_map
 
     def run(self, input_ids: Tokens, attention_mask: Tokens, token_type_ids: Tokens) -> Output:
@@ -75,9 +75,16 @@ def _steady(model: Path, threads: int, *, bf16: bool) -> Encoder:
     needed = sum(file.stat().st_size for file in model.parent.glob(f"{model.name}*"))
     if room() < needed * SPARE:
         raise UnusableForm("memory", f"{needed >> 20} MiB of packed weights have no room")
-    if bf16 and (half := _bf16(model, threads)):
+    graph = _to_pack(model)
+    if bf16 and (half := _bf16(graph, threads)):
         return half
-    return _open(model, threads, packed=True)
+    return _open(graph, threads, packed=True)
+
+
+def _to_pack(model: Path) -> Path:
+    """Return the graph for packed weights; what was prepared earlier has one graph for both."""
+    steady = model.with_name(STEADY)
+    return steady if model.name == QUICK and steady.exists() else model
 
 
 def _bf16(model: Path, threads: int) -> Encoder | None:

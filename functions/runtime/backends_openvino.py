@@ -16,6 +16,7 @@ import numpy as np
 
 from functions.runtime import proof
 from functions.runtime.encoder import Encoder, Output, Tokens, UnusableForm
+from warmup.forms import QUICK
 
 # Its converter, which nothing here needs, reports each import to its maker; the library does without.
 sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type] # Python's own mark
@@ -71,7 +72,7 @@ def open_bf16(model: Path, threads: int) -> Encoder:
     """Open `model` and ask it the probe; raises UnusableForm when it must not answer."""
     encoder, proven = proof.opened(model, partial(OpenVinoEncoder, model, threads), MARGIN)
     encoder.proven = proven
-    _let_go(model.with_name(f"{model.name}.data"))
+    _let_go(model.with_name(f"{QUICK}.data"))
     return encoder
 
 

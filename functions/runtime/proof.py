@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from functions.runtime.encoder import Encoder, UnusableForm
+from warmup.forms import CHECK
 
-CHECK = "check.json"
 FormT = TypeVar("FormT", bound=Encoder)
 
 

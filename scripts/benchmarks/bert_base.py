@@ -20,8 +20,8 @@ from scripts.bert_parts import Shape, Sizes, config, dense, norms
 
 TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 SIZES = Sizes(hidden=768, layers=12, heads=12, inner=3072, positions=512, words=30_522)
-PLACE = Path(tempfile.gettempdir()) / "marketresearch-bench-bert-base-1.4"
-NAME = "bert-base-v1.4.0"
+PLACE = Path(tempfile.gettempdir()) / "marketresearch-bench-bert-base-1.5"
+NAME = "bert-base-v1.5.0"
 TASK = "token-classification"
 TEXT = "Nestlé raised its outlook for 2024 by 4.2 % in Vevey, Mark Schneider said on Thursday."
 ENTITIES = {("ORG", "Nestlé"), ("LOC", "Vevey"), ("PER", "Mark Schneider")}
@@ -89,7 +89,7 @@ def _write(fresh: Path) -> None:
     (fresh / "tokenizer_config.json").write_text(json.dumps(settings))
     save_file(_weights(words.get_vocab()), fresh / "model.safetensors", metadata={"format": "pt"})
     (fresh / "golden.jsonl").write_text(json.dumps({"text": TEXT, "entities": []}) + "\n")
-    head = {"schema": 1, "name": "bert-base", "version": "1.4.0", "task": TASK, "service": "ner"}
+    head = {"schema": 1, "name": "bert-base", "version": "1.5.0", "task": TASK, "service": "ner"}
     rest = {"framework": "transformers", "golden": "golden.jsonl"}
     (fresh / "release.json").write_text(json.dumps(head | rest))
     _prepare(fresh)

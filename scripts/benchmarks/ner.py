@@ -20,6 +20,7 @@ from scripts.benchmarks.contestants import OURS, Contestant, chosen
 from scripts.benchmarks.harness import ROOT, CannotMeasure, Options, Report
 from scripts.benchmarks.ner_load import MIXED, Pace
 from scripts.benchmarks.serving import Started, serving
+from warmup.forms import FOLDER, STEADY
 
 LEVELS = {1: 1.0, 8: 1.5, 32: 4.0}
 """By concurrency, how much longer than `--seconds` it is measured: batches come in whole."""
@@ -134,7 +135,7 @@ def _ceiling(course: Course) -> dict[str, float]:
     """Return sentences a second of a bare loop, by kind."""
     print("the bare loop …", file=sys.stderr)
     command = ["taskset", "-c", ",".join(map(str, course.cores)), sys.executable]
-    model = course.model.folder / "onnx" / "model.onnx"
+    model = course.model.folder / FOLDER / STEADY
     command += ["-m", "scripts.benchmarks.ner_bare", str(model), str(len(course.cores))]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     rates: dict[str, float] = json.loads(done.stdout)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from functions.ner.model import NerModel, Options, open_model
-from functions.runtime.backends import PREPARED, Form
+from functions.runtime.backends import Form
 from functions.runtime.encoder import Encoder, UnusableForm
 from scripts.benchmarks.harness import ROOT, CannotMeasure
+from warmup.forms import FOLDER, STEADY
 
 RELEASE = "ner-v1.1.0"
 TASK = "token-classification"
@@ -32,7 +33,7 @@ def bf16(release: Path) -> Encoder:
     try:
         from functions.runtime.backends_openvino import open_bf16  # noqa: PLC0415 - an extra
 
-        return open_bf16(release / PREPARED, 1)
+        return open_bf16(release / FOLDER / STEADY, 1)
     except (ImportError, UnusableForm) as error:
         raise CannotMeasure(f"bfloat16 is not to be had here: {error}") from error
 

@@ -18,6 +18,7 @@ from functions.runtime.backends_onnx import OnnxEncoder
 from functions.runtime.encoder import Encoder, UnusableForm
 from functions.runtime.settling import SETTLE_AFTER, Settling
 from tests.support.tiny_bert import write_ner
+from warmup.forms import FOLDER, STEADY
 from warmup.prepare import prepare
 
 NEAR = 0.05
@@ -36,7 +37,7 @@ def half(release: Path) -> Encoder:
     """The form in bfloat16, where this machine can."""
     openvino = pytest.importorskip("functions.runtime.backends_openvino", exc_type=ImportError)
     try:
-        return openvino.open_bf16(release / PREPARED, 1)  # type: ignore[no-any-return] # by name
+        return openvino.open_bf16(release / FOLDER / STEADY, 1)  # type: ignore[no-any-return] # by name
     except UnusableForm as error:
         assert error.reason == "unsupported"  # noqa: PT017 - whatever else is a fault of ours
         pytest.skip(str(error))
@@ -131,9 +132,9 @@ def test_a_file_that_it_cannot_read_is_unreadable(
     release: Path, half: Encoder, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(release, tmp_path / "ner"))
-    (folder / PREPARED).write_bytes(b"not a graph")
+    (folder / FOLDER / STEADY).write_bytes(b"not a graph")
     with pytest.raises(UnusableForm) as refused:
-        sys.modules[type(half).__module__].open_bf16(folder / PREPARED, 1)
+        sys.modules[type(half).__module__].open_bf16(folder / FOLDER / STEADY, 1)
     assert refused.value.reason == "unreadable"
 
 

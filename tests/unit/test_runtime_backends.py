@@ -19,7 +19,7 @@ from functions.runtime.backends import INT8, PREPARED, Form, open_encoder
 from functions.runtime.errors import Unavailable
 from functions.runtime.settling import SETTLE_AFTER, Settling
 from tests.support.tiny_bert import write_ner
-from warmup import int8
+from warmup import forms, int8
 from warmup.prepare import prepare
 
 TASK = "token-classification"
@@ -223,6 +223,24 @@ def test_answers_are_equal_before_during_and_after_the_change(folder: Path) -> N
     settled(encoder)
     assert wrong == []
     assert encoder._current is not quick
+
+
+@pytest.mark.parametrize(("earlier", "graph"), [(False, forms.STEADY), (True, forms.QUICK)])
+def test_it_changes_to_the_graph_for_packed_weights_where_there_is_one(
+    folder: Path, *, earlier: bool, graph: str
+) -> None:
+    if earlier:
+        (folder / forms.FOLDER / forms.STEADY).unlink()
+    encoder = open_encoder(folder, 1)
+    assert isinstance(encoder, Settling)
+    quick, want = encoder._current, encoder.run(*question())
+    for _ in range(SETTLE_AFTER):
+        encoder.run(*question())
+    settled(encoder)
+    assert isinstance(encoder._current, backends_onnx.OnnxEncoder)
+    assert encoder._current is not quick
+    assert Path(encoder._current._session._model_path).name == graph
+    np.testing.assert_allclose(encoder.run(*question()), want, atol=1e-4)
 
 
 def test_the_change_begins_after_the_first_real_answer(folder: Path) -> None:

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from functions.runtime.backends import open_encoder
 from tests.support.tiny_bert import HIDDEN, TAGS, write_embedder, write_ner
-from warmup import parity
+from warmup import bert_graph, parity
 from warmup.checkpoint import UnpreparableError, read_safetensors
 from warmup.prepare import prepare
 
@@ -61,8 +63,6 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_weights_lie_on_page_borders(tmp_path: Path) -> None:
-    import onnx  # noqa: PLC0415 - only this test looks inside
-
     folder = write_ner(tmp_path / "ner")
     prepare(folder, NER)
     graph = onnx.load(folder / "onnx" / "model.onnx", load_external_data=False).graph
@@ -74,6 +74,39 @@ def test_weights_lie_on_page_borders(tmp_path: Path) -> None:
     ]
     assert offsets
     assert all(offset % 4096 == 0 for offset in offsets)
+
+
+def test_both_graphs_point_at_the_same_weights_and_say_the_same(tmp_path: Path) -> None:
+    folder = write_ner(tmp_path / "ner")
+    prepare(folder, NER)
+    forms = [folder / "onnx" / name for name in ("model.onnx", "model.steady.onnx")]
+    weights = [
+        {
+            tensor.name: [(entry.key, entry.value) for entry in tensor.external_data]
+            for tensor in onnx.load(form, load_external_data=False).graph.initializer
+        }
+        for form in forms
+    ]
+    assert weights[0] == weights[1]
+    feeds = dict(zip(bert_graph.INPUTS, tensors(9, 3), strict=True))
+    quick, steady = (onnxruntime.InferenceSession(form).run(None, feeds)[0] for form in forms)
+    np.testing.assert_allclose(quick, steady, atol=1e-5)
+
+
+def test_no_share_of_attention_is_a_number_that_a_processor_is_slow_with(tmp_path: Path) -> None:
+    folder = write_ner(tmp_path / "ner")
+    prepare(folder, NER)
+    form = folder / "onnx" / "model.steady.onnx"
+    model = onnx.load(form)
+    kept = [node.output[0] for node in model.graph.node if node.op_type == "Softmax"]
+    for name in kept:
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    feeds = dict(zip(bert_graph.INPUTS, tensors(9, 3), strict=True))
+    for shares in session.run(kept, feeds):
+        assert shares.min() >= np.finfo(np.float32).tiny
+        np.testing.assert_allclose(shares.sum(-1), 1, rtol=1e-5)
+        assert shares[1, :, :3, 3:].max() < 1e-30  # what the short row's tokens see of its padding
 
 
 @pytest.mark.parametrize(

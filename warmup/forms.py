@@ -1,0 +1,11 @@
+"""The names of what `prepare` writes into a release's folder `onnx`, and a function opens."""
+
+FOLDER = "onnx"
+QUICK = "model.onnx"
+"""The graph that opens quickly; its weights are in QUICK.data."""
+STEADY = "model.steady.onnx"
+"""The graph that runs quickly once its weights are packed; they are the same."""
+INT8 = "model.int8.onnx"
+CHECK = "check.json"
+PACKS = "packs"
+"""The key in a form's metadata that says that its rows may hold several texts."""
