@@ -10,9 +10,9 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from warmup import bert_graph, checkpoint, int8, parity
+from warmup import bert_graph, checkpoint, int8, parity, vocabulary
 from warmup.checkpoint import Checkpoint, UnpreparableError
-from warmup.forms import CHECK, FOLDER, QUICK, STEADY
+from warmup.forms import CHECK, FOLDER, QUICK, STEADY, TOKENIZER
 from warmup.parity import Parity
 
 MARGIN = 1e-3  # largest difference of one logit or embedding component, in float32
@@ -55,6 +55,7 @@ def prepare(folder: Path, task: str) -> PreparedForm:
         measured = parity.measure(folder, task, source, fresh / QUICK)
         for form in (measured, parity.measure(folder, task, source, fresh / STEADY)):
             _check(form)
+        vocabulary.write(folder / TOKENIZER, fresh / TOKENIZER)
         (fresh / CHECK).write_text(json.dumps(parity.probe(folder, task, source)))
         eight, why = _eight_bits(folder, task, source, fresh)
         files = tuple(f"{FOLDER}/{path.name}" for path in sorted(fresh.iterdir()))

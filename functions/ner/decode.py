@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from functions.runtime.encoder import Output
 
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[Any]
+# Written out: a start does without importing numpy.typing.
+Integers = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
+Floats = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+Flags = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def entities(text: str, pieces: Pieces, logits: Output, tags: Tags) -> list[Enti
     ]
 
 
-def _runs(kind: Integers, begun: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _runs(kind: Integers, begun: Flags) -> Iterator[tuple[int, int]]:
     """Yield first and last word of each entity."""
     first = -1
     for word, label in enumerate(kind):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from functions.ner import heuristics, packing
+from functions.ner import packing
 from functions.ner.decode import Entity
 from functions.ner.model import Job, NerModel, Options, open_model, tokens
 from functions.ner.settings import Settings
@@ -90,6 +90,8 @@ class Ner:
     async def find(self, texts: Sequence[str]) -> list[list[Entity]]:
         """Find the entities of each text, within the configured time."""
         if self.engine is None:
+            from functions.ner import heuristics  # noqa: PLC0415 - a model's start needs no patterns
+
             return [heuristics.find(text) for text in texts]
         return await self.engine.find(texts, self.settings.timeout_ms / 1000)
 

@@ -14,24 +14,19 @@ import importlib  # noqa: E402 - after the first mark
 import logging  # noqa: E402 - after the first mark
 import os  # noqa: E402 - after the first mark
 import sys  # noqa: E402 - after the first mark
+from contextlib import suppress  # noqa: E402 - after the first mark
 from functools import partial  # noqa: E402 - after the first mark
-from types import ModuleType  # noqa: E402 - after the first mark
 from typing import Any  # noqa: E402 - after the first mark
 
-from functions.runtime import ahead  # noqa: E402 - after the first mark
+from functions.runtime import ahead, lean  # noqa: E402 - after the first mark
 
-# Before numpy: starting its threads takes longer than what a function has for them to multiply.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# httpx brings a command line, and with it rich and pygments, and does without where there is none;
-# uvicorn brings what starts several processes and watches source files, and only asks for the names.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # "there is none"
-supervisors = ModuleType("uvicorn.supervisors")
-vars(supervisors).update(ChangeReload=None, Multiprocess=None)
-sys.modules.setdefault(supervisors.__name__, supervisors)
+lean.begin()
 if __name__ == "__main__" and sys.argv[1:]:
     ahead.begin(sys.argv[1], os.environ)  # the model is opened while the rest is imported
 
-import uvicorn  # noqa: E402 - after the first mark
+with lean.briefly("logging.config"), lean.briefly("configparser", "RawConfigParser"):
+    from uvicorn.config import Config
+    from uvicorn.server import Server
 
 from eventing import telemetry  # noqa: E402 - after the first mark
 from functions.runtime import logs, metrics  # noqa: E402 - after the first mark
@@ -46,6 +41,8 @@ _LATER = (
     "uvloop",
 )
 """What a server imports once it runs."""
+NOT_STARTED = 3
+"""The exit code that uvicorn has for it."""
 USAGE = "usage: python -m functions.runtime MODULE:ATTRIBUTE, e.g. functions.ner.app:function"
 
 
@@ -101,7 +98,7 @@ def main() -> None:
     coldstart.mark("import")
     gc.freeze()  # what was imported stays, and is never looked through again
     gc.enable()
-    uvicorn.run(
+    config = Config(
         app,
         host=settings.bind_address,
         port=settings.port,
@@ -112,6 +109,11 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:  # it has said why
+        raise SystemExit(NOT_STARTED)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from functions.runtime import lean
 from functions.runtime.ahead import Step
 from functions.runtime.errors import Unavailable
 from functions.runtime.model_metrics import FALLBACKS
@@ -73,6 +74,7 @@ def steps(path: Path, threads: int, device: str = "cpu", form: Form = DEFAULT) -
     if first is None:
         return  # torch runs the model, or there is none yet
     yield partial(readahead.fill, [first.with_name(f"{first.name}.data"), first])
+    lean.numpy()  # while the disk reads
     from functions.runtime.backends_onnx import open_ahead  # noqa: PLC0415 - while the disk reads
 
     yield partial(open_ahead, first, threads)

@@ -1,12 +1,12 @@
 """What an open encoder model is, whatever runs it: token tensors in, one float array out."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Tokens = npt.NDArray[np.int64]
-Output = npt.NDArray[np.float32]
+# Written out: a start does without importing numpy.typing.
+Tokens = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
+Output = np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
 
 
 class Encoder(Protocol):

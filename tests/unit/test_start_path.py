@@ -5,12 +5,16 @@ The budget counts modules: seconds would measure the machine.
 """
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from functions.runtime import lean
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERYWHERE = frozenset(
@@ -105,9 +109,43 @@ def test_a_function_has_one_thread_before_it_serves_and_its_runtime_reports_to_n
 
 def test_garbage_is_looked_for_again_once_a_function_serves() -> None:
     code = (
-        "import gc, sys, uvicorn, functions.runtime.__main__ as program; gc.disable();"
-        "uvicorn.run = lambda *_, **__: print(gc.isenabled());"
+        "import gc, sys, types, functions.runtime.__main__ as program; gc.disable();"
+        "run = lambda: print(gc.isenabled());"
+        "program.Server = lambda config: types.SimpleNamespace(run=run, started=True);"
         "sys.argv[1:] = ['functions.ner.app:function']; program.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout.split() == [b"True"]
+
+
+def test_a_server_that_does_not_start_is_a_failure() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environ = {**os.environ, "PORT": str(taken.getsockname()[1]), "METRICS_PORT": "0"}
+        command = [sys.executable, "-m", "functions.runtime", "functions.event_log.app:function"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 3
+    assert "address already in use" in done.stdout + done.stderr
+
+
+def test_what_stood_in_for_an_import_is_the_real_one_afterwards() -> None:
+    code = (
+        "import functions.runtime.__main__; from functions.runtime import lean; lean.numpy();"
+        "import configparser, logging.config, numpy.typing;"
+        "configparser.RawConfigParser().read_string('[a]');"
+        "logging.config.dictConfig({'version': 1});"
+        "print(numpy.typing.NDArray[numpy.int64])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert b"numpy.ndarray" in done.stdout
+
+
+def test_what_is_there_already_stays() -> None:
+    import configparser  # noqa: PLC0415 - the module itself is what is looked at
+
+    with lean.briefly("configparser", "RawConfigParser"):
+        assert sys.modules["configparser"] is configparser
+    assert sys.modules["configparser"] is configparser
