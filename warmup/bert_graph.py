@@ -123,7 +123,10 @@ def _layer(graph: Graph, index: int, hidden: str) -> str:
     attended = _attention(graph, prefix, hidden)
     # Weights of attention sum to one, so that the values' bias comes out as it is: it moves past them.
     mixing = f"{prefix}.attention.output.dense"
-    moved = graph.of(f"{mixing}.weight") @ graph.of(f"{prefix}.attention.self.value.bias")
+    # In float64, so that every machine rounds to the same bytes.
+    moved = graph.of(f"{mixing}.weight") @ graph.of(f"{prefix}.attention.self.value.bias").astype(
+        float
+    )
     bias = graph.of(f"{mixing}.bias") + moved
     mixed = _linear_and_norm(graph, f"{prefix}.attention.output", attended, hidden, bias)
     inner = f"{prefix}.intermediate.dense"

@@ -52,22 +52,22 @@ class _Batch:
         )
 
 
-def measure(folder: Path, task: str, checkpoint: Checkpoint, model: Path) -> Parity:
-    """Run the checkpoint and `model` on the golden texts of `folder`."""
+def measure(folder: Path, task: str, checkpoint: Checkpoint, *models: Path) -> Parity:
+    """Run the checkpoint and `models` on the golden texts of `folder`; the parity of all together."""
     texts = golden_texts(folder)
     batches = _batches(folder, texts, int(checkpoint.config["max_position_embeddings"]))
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    providers = ["CPUExecutionProvider"]
+    sessions = [onnxruntime.InferenceSession(model, providers=providers) for model in models]
     reference = _reference(folder, task, normalise=checkpoint.normalise)
     worst, agreed, decisions = 0.0, 0, 0
     for batch in batches:
-        got = session.run([OUTPUTS[task]], batch.feeds())[0]
-        want = reference(batch)
-        if task == "token-classification":
-            real = batch.attention_mask == 1
-            got, want = got[real], want[real]
-        worst = max(worst, float(np.abs(got - want).max()))
-        agreed += int(_agree(task, got, want).sum())
-        decisions += len(got)
+        real = batch.attention_mask == 1 if task == "token-classification" else ...
+        want = reference(batch)[real]
+        for session in sessions:
+            got = session.run([OUTPUTS[task]], batch.feeds())[0][real]
+            worst = max(worst, float(np.abs(got - want).max()))
+            agreed += int(_agree(task, got, want).sum())
+            decisions += len(got)
     return Parity(len(texts), worst, agreed / decisions)
 
 

@@ -52,9 +52,8 @@ def prepare(folder: Path, task: str) -> PreparedForm:
     fresh.mkdir()
     try:
         bert_graph.write(source, task, fresh / QUICK)
-        measured = parity.measure(folder, task, source, fresh / QUICK)
-        for form in (measured, parity.measure(folder, task, source, fresh / STEADY)):
-            _check(form)
+        measured = parity.measure(folder, task, source, fresh / QUICK, fresh / STEADY)
+        _check(measured)
         vocabulary.write(folder / TOKENIZER, fresh / TOKENIZER)
         (fresh / CHECK).write_text(json.dumps(parity.probe(folder, task, source)))
         eight, why = _eight_bits(folder, task, source, fresh)
