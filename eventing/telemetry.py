@@ -111,7 +111,7 @@ def flush() -> None:
 
 
 def _exporter(endpoint: str) -> Any:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - see above
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - slow, and only where traces go
         OTLPSpanExporter,
     )
 
@@ -119,9 +119,9 @@ def _exporter(endpoint: str) -> Any:
 
 
 def _readable(span: Span, resource: Mapping[str, str]) -> Any:
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
-    from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - as above
-    from opentelemetry.trace import Link, SpanKind, Status, StatusCode  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - slow, and only where traces go
+    from opentelemetry.sdk.trace import ReadableSpan  # noqa: PLC0415 - slow, and only where traces go
+    from opentelemetry.trace import Link, SpanKind, Status, StatusCode  # noqa: PLC0415 - slow, and only where traces go
 
     return ReadableSpan(
         name=span.name,
@@ -138,7 +138,7 @@ def _readable(span: Span, resource: Mapping[str, str]) -> Any:
 
 
 def _context(place: Place) -> Any:
-    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - see above
+    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - slow, and only where traces go
 
     flags = TraceFlags(TraceFlags.SAMPLED if place.sampled else TraceFlags.DEFAULT)
     return SpanContext(
