@@ -8,6 +8,7 @@ it away.
 
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from functions.registry.locks import exclusive
 from functions.registry.manifest import Manifest
 from functions.registry.paths import MANIFEST
 from functions.registry.retention import KEEP, Known, to_prune
+
+READ_ONLY = 0o444
+"""The mode of a file of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +143,19 @@ def _flush_tree(root: Path) -> None:
     for folder, _, files in os.walk(root):
         for name in files:
             path = Path(folder) / name
-            path.chmod(0o444)
+            if _of_an_entry(path):
+                continue
+            path.chmod(READ_ONLY)
             _flush(path)
         _flush(Path(folder))
+
+
+def _of_an_entry(path: Path) -> bool:
+    # A sync links only what an entry has, and what an entry has was flushed before the entry got
+    # its name: a large file need not be walked through by the disk once more. Its new name here is
+    # its folder's, which is flushed.
+    status = path.stat()
+    return status.st_nlink > 1 and stat.S_IMODE(status.st_mode) == READ_ONLY
 
 
 def _flush(path: Path) -> None:
