@@ -8,22 +8,11 @@ import pytest
 from functions.registry.cache import ModelCache
 from functions.registry.cache_writer import CacheWriter
 from functions.registry.manifest import FileEntry, Manifest
-from functions.registry.version import Version
+from tests.support.releases import manifest_of
 
 
 def manifest(version: str) -> Manifest:
-    return Manifest(
-        name="ner",
-        version=Version.parse(version),
-        task="t",
-        framework="f",
-        service="ner",
-        files=(FileEntry("config.json", 1, version[2] * 64),),
-        labels={},
-        golden=None,
-        metrics={},
-        created_at="now",
-    )
+    return manifest_of(version, [FileEntry("config.json", 1, version[2] * 64)])
 
 
 @pytest.fixture

@@ -13,21 +13,11 @@ from functions.registry.retention import Known
 from functions.registry.version import Version
 from functions.runtime.errors import BadRequest
 from knative.serving.objects import DIGEST
+from tests.support.releases import manifest_of
 
 
 def manifest(version: str = "1.0.0", files: str = "ab") -> Manifest:
-    return Manifest(
-        name="ner",
-        version=Version.parse(version),
-        task="t",
-        framework="f",
-        service="ner",
-        files=tuple(FileEntry(name, 10, name * 64) for name in files),
-        labels={},
-        golden=None,
-        metrics={},
-        created_at="now",
-    )
+    return manifest_of(version, [FileEntry(name, 10, name * 64) for name in files])
 
 
 def known(*versions: str, name: str = "ner") -> list[Known]:

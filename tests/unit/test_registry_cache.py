@@ -12,21 +12,11 @@ from functions.registry.locks import exclusive
 from functions.registry.manifest import FileEntry, Manifest
 from functions.registry.ranges import Journal, Range, split
 from functions.registry.version import Version
+from tests.support.releases import manifest_of
 
 
 def manifest(version: str = "1.0.0", content: str = "a", name: str = "ner") -> Manifest:
-    return Manifest(
-        name=name,
-        version=Version.parse(version),
-        task="t",
-        framework="f",
-        service=name,
-        files=(FileEntry("config.json", 1, content * 64),),
-        labels={},
-        golden=None,
-        metrics={},
-        created_at="now",
-    )
+    return manifest_of(version, [FileEntry("config.json", 1, content * 64)], name)
 
 
 def publish(cache: ModelCache, what: Manifest) -> None:
