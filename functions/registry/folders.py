@@ -23,7 +23,7 @@ from functions.registry.manifest import FileEntry
 from functions.registry.ranges import Journal, Range, split
 from functions.registry.wire import stream
 
-PART, LEAST_PART = 32 << 20, 4 << 20
+PART, LEAST_PART = 32 << 20, 8 << 20
 """How much is asked for at once: much of a large file, and of a small one little enough that its
 beginning is hashed while the rest comes."""
 
@@ -86,7 +86,7 @@ class Folders:
             raise Refused(reason, "wrong_size")
         journal = Journal(notes, target, head["ETag"], entry.size)
         ask = partial(self._pieces, key, {"IfMatch": head["ETag"], **pin})
-        part = min(PART, max(LEAST_PART, entry.size // (8 * WORKERS)))
+        part = min(PART, max(LEAST_PART, entry.size // (2 * WORKERS)))
         return download(ask, journal, split(entry.size, part))
 
     def stored(self, folder: str, entry: FileEntry) -> FileEntry | None:

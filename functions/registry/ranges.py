@@ -4,6 +4,7 @@ The journal lists the parts that are on disk. It is a hint, not a proof: the sha
 file decides in the end, so nothing here needs to survive a power cut.
 """
 
+import ctypes
 import errno
 import os
 import threading
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+_fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # Linux has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,18 @@ def split(size: int, part: int) -> list[Range]:
     return [Range(start, min(part, size - start)) for start in range(0, size, part)]
 
 
+def reserve(handle: int, size: int) -> None:
+    """Take the room of a file's first `size` bytes now; OSError when there is not as much.
+
+    Where a file system cannot do that, nothing happens. `os.posix_fallocate` would write to each
+    block of the file there instead.
+    """
+    if _fallocate and size and _fallocate(handle, 0, ctypes.c_int64(0), ctypes.c_int64(size)):
+        code = ctypes.get_errno()
+        if code in {errno.ENOSPC, errno.EDQUOT}:
+            raise OSError(code, os.strerror(code))
+
+
 class Journal:
     """Which parts of one object (`etag`) are in `target` already; `path` keeps the list."""
 
@@ -50,7 +65,7 @@ class Journal:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the target open for writing, at its full size."""
+        """Hold the target open for writing, at its full size; OSError where the disk has less."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         if not self.done:
             self._target.unlink(missing_ok=True)
@@ -58,6 +73,7 @@ class Journal:
         self._handle = os.open(self._target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             os.truncate(self._handle, self._size)
+            reserve(self._handle, self._size)
             yield
         finally:
             os.close(self._handle)
@@ -66,7 +82,9 @@ class Journal:
         """Put some bytes where they belong. May be called from several threads."""
         view = memoryview(content)
         while view:
-            written = os.pwrite(self._handle, view, offset)
+            # A kernel lets one at a time write to a file; who waits there, waits with a core.
+            with self._lock:
+                written = os.pwrite(self._handle, view, offset)
             offset, view = offset + written, view[written:]
 
     def finish(self, part: Range) -> None:

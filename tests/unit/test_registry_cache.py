@@ -10,7 +10,6 @@ from functions.registry.cache_writer import CacheWriter
 from functions.registry.errors import Busy, ReleaseMissing
 from functions.registry.locks import exclusive
 from functions.registry.manifest import FileEntry, Manifest
-from functions.registry.ranges import Journal, Range, split
 from functions.registry.version import Version
 from tests.support.releases import manifest_of
 
@@ -131,29 +130,3 @@ def test_waiters_on_a_lock_come_one_at_a_time(tmp_path: Path) -> None:
         thread.join()
     assert len(most) == 120
     assert max(most) == 1
-
-
-def test_a_journal_remembers_parts_of_the_same_object_only(tmp_path: Path) -> None:
-    notes, target = tmp_path / "notes", tmp_path / "deep" / "target"
-    first, second = split(7, 4)
-    assert (first, second, split(0, 4)) == (Range(0, 4), Range(4, 3), [])
-    assert second.header == "bytes=4-6"
-    journal = Journal(notes, target, "etag", 7)
-    with journal.opened():
-        journal.write(0, b"ab")
-        journal.write(2, b"cd")
-        journal.finish(first)
-    assert Journal(notes, target, "etag", 7).done == {0}
-    assert Journal(notes, target, "other", 7).done == frozenset()
-    with notes.open("a") as file:
-        file.write("4")  # cut off before its line end
-    again = Journal(notes, target, "etag", 7)
-    assert again.done == {0}
-    with again.opened():
-        again.write(4, b"efg")
-        again.finish(second)
-        pieces = [bytes(piece) for piece in again.read(second, memoryview(bytearray(2)))]
-    assert pieces == [b"ef", b"g"]
-    assert target.read_bytes() == b"abcdefg"
-    target.unlink()
-    assert Journal(notes, target, "etag", 7).done == frozenset()
