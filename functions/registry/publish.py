@@ -156,9 +156,23 @@ def _check_parts(folder: Path, manifest: Manifest) -> None:
     }
     if missing := [part for part, present in wanted.items() if not present]:
         raise Refused(f"{folder} lacks {', '.join(missing)}", "incomplete")
+    for path in paths:
+        if path.endswith(".safetensors"):
+            _check_whole(folder / path)
     if manifest.golden and manifest.task in _NEEDS_GOLDEN:
         examples = golden.parse((folder / manifest.golden).read_bytes())
         golden.check_labels(examples, labels.values())
+
+
+def _check_whole(weights: Path) -> None:
+    """Refuse a safetensors file whose header does not account for every byte: half a copy, say."""
+    from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - readers of a bucket do without
+
+    try:
+        with safe_open(weights, "numpy"):
+            pass
+    except (SafetensorError, OSError) as error:
+        raise Refused(f"{weights} is not whole: {error}", "incomplete") from error
 
 
 def _labels(folder: Path) -> Mapping[str, str]:

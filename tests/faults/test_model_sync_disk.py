@@ -54,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         big = os.urandom(3 << 20)
         for folder in (
             release_folder(root),
-            release_folder(root, version="1.1.0", model__safetensors=big),
+            release_folder(root, version="1.1.0", weights=big),
         ):
             publish(folder, BUCKET, running.client("s3"))
         yield running

@@ -100,7 +100,7 @@ def test_killed_at_random_moments_it_still_ends_with_the_verified_release(
     folders = [f"ner-v1.{minor}.0" for minor in range(2)]
     for minor in range(2):
         weights = random.Random(minor).randbytes(8_000)  # noqa: S311 - the same bytes in every run
-        folder = release_folder(tmp_path, version=f"1.{minor}.0", model__safetensors=weights)
+        folder = release_folder(tmp_path, version=f"1.{minor}.0", weights=weights)
         publish(folder, BUCKET, s3)
     cache = ModelCache(tmp_path / "cache")
     moments = random.Random(20)  # noqa: S311 - not a secret

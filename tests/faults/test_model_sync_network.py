@@ -68,7 +68,7 @@ async def test_every_delivery_gets_further_until_the_release_is_whole(
     client = server.client("s3")
     await asyncio.to_thread(client.create_bucket, Bucket=BUCKET)
     weights = hashlib.sha512(b"seed").digest() * 20_000
-    folder = release_folder(tmp_path, model__safetensors=weights)
+    folder = release_folder(tmp_path, weights=weights)
     await asyncio.to_thread(publish, folder, BUCKET, client)
     cache = ModelCache(tmp_path / "cache")
     async with cutting_proxy(server.port) as (port, cuts):

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 from botocore.config import Config
+from safetensors.numpy import save
 
 from eventing.cloudevent import CloudEvent
 from tests.support.child import ChildServer, free_port
@@ -75,13 +77,23 @@ def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
     raise AssertionError("the S3 server did not start")
 
 
-def release_folder(root: Path, name: str = "ner", version: str = "1.0.0", **files: bytes) -> Path:
-    """A small release that is complete; `files` adds or replaces files (`__` stands for a dot)."""
+def release_folder(
+    root: Path,
+    name: str = "ner",
+    version: str = "1.0.0",
+    weights: bytes | None = None,
+    **files: bytes,
+) -> Path:
+    """A small release that is complete, `weights` the bytes of its only tensor.
+
+    `files` adds or replaces files (`__` stands for a dot).
+    """
     folder = root / f"{name}-v{version}"
+    tensor = weights or hashlib.sha512(f"{name} {version}".encode()).digest() * 100
     contents = {
         "config.json": json.dumps({"id2label": {"0": "O", "1": "B-ORG"}}).encode(),
         "tokenizer.json": b"{}",
-        "model.safetensors": hashlib.sha512(f"{name} {version}".encode()).digest() * 100,
+        "model.safetensors": save({"weights": np.frombuffer(tensor, np.uint8)}),
         "golden.jsonl": b'{"text": "Acme", "entities": []}\n',
         "onnx/model.onnx": b"shared by every version" * 50,
     } | {path.replace("__", "."): content for path, content in files.items()}
