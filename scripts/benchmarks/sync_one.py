@@ -10,7 +10,6 @@ to fetch. Whom that hits would be chance.
 import hashlib
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -122,7 +121,7 @@ def main(name: str, endpoint: str, bucket: str, key: str, target: str) -> int:
     except ImportError as missing:
         print(missing, file=sys.stderr)
         return UNAVAILABLE
-    file, base = Path(target), _memory()
+    file, base = Path(target), _memory("VmRSS")
     download(bucket, key, file)
     file.unlink()
     started = time.monotonic()
@@ -133,15 +132,16 @@ def main(name: str, endpoint: str, bucket: str, key: str, target: str) -> int:
             hashlib.file_digest(content, "sha256")
     ended = time.monotonic()
     file.unlink()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    found = {"fetched": fetched - started, "hashed": ended - started, "memory": peak - base}
+    memory = _memory("VmHWM") - base
+    found = {"fetched": fetched - started, "hashed": ended - started, "memory": memory}
     print(json.dumps(found))
     return 0
 
 
-def _memory() -> int:
-    resident = int(Path("/proc/self/statm").read_text().split()[1])
-    return resident * os.sysconf("SC_PAGE_SIZE")
+def _memory(name: str) -> int:
+    """Return bytes of this process now or at most, VmRSS or VmHWM; getrusage has its parent's, too."""
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index(f"{name}:") + 1]) << 10
 
 
 if __name__ == "__main__":
