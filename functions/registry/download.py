@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 
 from functions.registry.errors import Cut
@@ -109,4 +110,5 @@ def _bring(ask: Ask, journal: Journal, part: Range) -> Iterator[Range]:
 
 def _step_back() -> None:
     if sys.platform == "linux":  # where each thread has a niceness of its own
-        os.nice(STEP_BACK)
+        with suppress(OSError):  # a sandbox may not know it; nobody could fetch if this failed
+            os.nice(STEP_BACK)

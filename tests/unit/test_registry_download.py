@@ -99,6 +99,16 @@ def test_a_fault_of_one_part_ends_the_others(journal: Journal) -> None:
     assert len(brought) < sum(part.size for part in PARTS[1:WORKERS])
 
 
+def test_who_may_not_step_back_fetches_all_the_same(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_by: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", refuse)
+    assert download(lambda part: iter([CONTENT[part.start : part.end]]), journal, PARTS) == SHA256
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a thread has no niceness of its own elsewhere")
 def test_who_fetches_steps_back_for_who_hashes(journal: Journal) -> None:
     before, niceness = os.getpriority(os.PRIO_PROCESS, 0), set()
