@@ -28,14 +28,11 @@ FIRST_PAUSE = 0.05
 PIECE = 4 << 20
 """Bytes in memory at once, of each part and of the hash. A kernel keeps a file that is written so in
 large pages: both a quarter of a mebibyte and sixteen at once were measured slower."""
-
 STEP_BACK = 10
 """By how much nicer a thread that fetches is than the one that hashes."""
 
 Ask = Callable[[Range], Iterator[bytes | memoryview]]
 """Ask the store for a range; the pieces come as they arrive, and Cut ends them early."""
-
-
 Arrivals = SimpleQueue[Range | BaseException]
 """The pieces of one part that are on the disk, in their order, and what ended it early."""
 

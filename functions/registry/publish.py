@@ -171,7 +171,7 @@ def _check_whole(weights: Path) -> None:
     try:
         with safe_open(weights, "numpy"):
             pass
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise Refused(f"{weights} is not whole: {error}", "incomplete") from error
 
 

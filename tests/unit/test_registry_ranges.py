@@ -3,6 +3,8 @@
 import ctypes
 import errno
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,11 +40,12 @@ def test_a_journal_remembers_parts_of_the_same_object_only(tmp_path: Path) -> No
 
 
 def test_a_file_has_its_room_before_a_byte_has_come(tmp_path: Path) -> None:
-    target = tmp_path / "target"
+    tool, target = shutil.which("fallocate"), tmp_path / "target"
+    tried = [tool or "false", "--length", "1MiB", str(tmp_path / "tried")]
+    if subprocess.run(tried, check=False).returncode:
+        pytest.skip("this file system takes no room in advance, or there is no tool to ask it")
     with Journal(tmp_path / "notes", target, "etag", 1 << 20).opened():
         found = target.stat()
-    if not found.st_blocks:
-        pytest.skip("this file system takes no room in advance")
     assert (found.st_size, found.st_blocks * 512 >= 1 << 20) == (1 << 20, True)
 
 
