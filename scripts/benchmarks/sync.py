@@ -8,7 +8,6 @@ The server is nginx: no Python there.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -135,7 +134,8 @@ def _beside_others(
         found[name].extend(_one(server, name, python))
     for name in filter(found.get, found):
         _row(report, name, size, found[name])
-    _row(report, HASH_ALONE, size, [{"hashed": _hashing(file), "memory": 0} for _ in range(3)])
+    alone = [{"hashed": sync_one.hashing(file), "memory": 0} for _ in range(3)]
+    _row(report, HASH_ALONE, size, alone)
     for theirs in ("hashed", "fetched"):
         _beside_fastest(report, size, found, theirs)
     memory = max(item["memory"] for item in found["ours"]) / MEGABYTE
@@ -156,14 +156,6 @@ def _one(server: Server, name: str, python: str) -> list[dict[str, float]]:
     if done.returncode:
         raise CannotMeasure(f"{name}: {done.stderr[-500:]}")
     return [json.loads(done.stdout)]
-
-
-def _hashing(file: Path) -> float:
-    """Return the seconds of one core that a verified fetch cannot do without."""
-    started = time.monotonic()
-    with file.open("rb") as content:
-        hashlib.file_digest(content, "sha256")
-    return time.monotonic() - started
 
 
 def _row(report: Report, name: str, size: int, rounds: list[dict[str, float]]) -> None:

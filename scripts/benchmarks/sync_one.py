@@ -126,16 +126,20 @@ def main(name: str, endpoint: str, bucket: str, key: str, target: str) -> int:
     file.unlink()
     started = time.monotonic()
     download(bucket, key, file)
-    fetched = time.monotonic()
-    if name != "ours":
-        with file.open("rb") as content:
-            hashlib.file_digest(content, "sha256")
-    ended = time.monotonic()
+    fetched = time.monotonic() - started
+    hashed = fetched + (0 if name == "ours" else hashing(file))
     file.unlink()
     memory = _memory("VmHWM") - base
-    found = {"fetched": fetched - started, "hashed": ended - started, "memory": memory}
-    print(json.dumps(found))
+    print(json.dumps({"fetched": fetched, "hashed": hashed, "memory": memory}))
     return 0
+
+
+def hashing(file: Path) -> float:
+    """Return the seconds that a file's sha256 takes one core: no verified fetch does without."""
+    started = time.monotonic()
+    with file.open("rb") as content:
+        hashlib.file_digest(content, "sha256")
+    return time.monotonic() - started
 
 
 def _memory(name: str) -> int:
